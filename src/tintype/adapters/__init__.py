@@ -1,0 +1,1 @@
+"""One module per outside system. Driver errors are wrapped here."""

@@ -1,0 +1,94 @@
+"""What can go wrong, in words a client may see.
+
+A `Problem` has a stable dotted code, a kind and a sentence that is safe to show: no path, no secret, no driver text.
+`web/errors.py` alone turns a kind into an HTTP status; what happened inside goes to the log through `__cause__`.
+"""
+
+from dataclasses import dataclass
+from enum import Enum, StrEnum, auto
+from typing import Self
+
+
+class Kind(Enum):
+    """The sort of a problem; HTTP knows a status for each."""
+
+    UNREADABLE = auto()
+    UNAUTHENTICATED = auto()
+    FORBIDDEN = auto()
+    NOT_FOUND = auto()
+    METHOD_NOT_ALLOWED = auto()
+    TIMEOUT = auto()
+    CONFLICT = auto()
+    GONE = auto()
+    PRECONDITION_FAILED = auto()
+    TOO_LARGE = auto()
+    UNSUPPORTED_FORMAT = auto()
+    INVALID = auto()
+    RATE_LIMITED = auto()
+    UNAVAILABLE = auto()
+    STORAGE_FULL = auto()
+    INTERNAL = auto()
+
+
+class Code(StrEnum):
+    """The stable code that clients switch on (`api.md`)."""
+
+    kind: Kind
+    summary: str
+
+    def __new__(cls, code: str, kind: Kind, summary: str) -> Self:
+        """Make a member that is its own string and carries kind and summary."""
+        member = str.__new__(cls, code)
+        member._value_ = code
+        member.kind = kind
+        member.summary = summary
+        return member
+
+    IMAGE_TOO_LARGE = "image.too_large", Kind.TOO_LARGE, "The file is too large"
+    IMAGE_UNSUPPORTED_FORMAT = "image.unsupported_format", Kind.UNSUPPORTED_FORMAT, "Not an accepted image format"
+    IMAGE_MALFORMED = "image.malformed", Kind.INVALID, "The image is damaged"
+    IMAGE_TOO_MANY_PIXELS = "image.too_many_pixels", Kind.INVALID, "The image has too many pixels"
+    IMAGE_TOO_MANY_FRAMES = "image.too_many_frames", Kind.INVALID, "The animation has too many frames"
+    IMAGE_GONE = "image.gone", Kind.GONE, "The image was deleted"
+    IMAGE_NOT_READY = "image.not_ready", Kind.CONFLICT, "The image cannot be shown"
+    UPLOAD_EMPTY = "upload.empty", Kind.INVALID, "There is no file"
+    UPLOAD_INCOMPLETE = "upload.incomplete", Kind.UNREADABLE, "The upload ended early"
+    UPLOAD_STALLED = "upload.stalled", Kind.TIMEOUT, "The upload stopped half way"
+    RATE_LIMITED = "rate_limited", Kind.RATE_LIMITED, "Too many requests"
+    AUTH_REQUIRED = "auth.required", Kind.UNAUTHENTICATED, "Sign in first"
+    AUTH_FORBIDDEN = "auth.forbidden", Kind.FORBIDDEN, "Not allowed"
+    NOT_FOUND = "not_found", Kind.NOT_FOUND, "Not found"
+    METHOD_NOT_ALLOWED = "method_not_allowed", Kind.METHOD_NOT_ALLOWED, "Method not allowed"
+    CONFLICT = "conflict", Kind.CONFLICT, "Conflict"
+    REQUEST_INVALID = "request.invalid", Kind.INVALID, "The request is not valid"
+    REQUEST_UNREADABLE = "request.unreadable", Kind.UNREADABLE, "The request cannot be read"
+    STORAGE_FULL = "storage.full", Kind.STORAGE_FULL, "The disk is full"
+    UNAVAILABLE = "unavailable", Kind.UNAVAILABLE, "Not available right now"
+    INTERNAL = "internal", Kind.INTERNAL, "Something went wrong"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """One bad field of a request body, named as the client named it."""
+
+    field: str
+    message: str
+
+
+class Problem(Exception):
+    """A refusal with a stable code. `detail` says what happened, why and what to do next; it is shown to the client."""
+
+    def __init__(
+        self,
+        code: Code,
+        detail: str,
+        *,
+        errors: tuple[FieldError, ...] = (),
+        retry_after: int | None = None,
+    ) -> None:
+        """`retry_after` is in seconds."""
+        super().__init__(f"{code}: {detail}")
+        self.code = code
+        self.detail = detail
+        self.errors = errors
+        self.retry_after = retry_after

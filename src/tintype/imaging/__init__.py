@@ -1,0 +1,1 @@
+"""Synchronous bytes → bytes: examine, sanitise, render. Knows no asyncio, socket or database."""

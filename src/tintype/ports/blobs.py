@@ -1,0 +1,89 @@
+"""Where bytes live: the port of every blob store.
+
+Keys are opaque strings of `[a-z0-9._/-]` made by `domain/keys.py`; a store never interprets user input as a path.
+Content is immutable: a key is written once and names the same bytes for ever.
+"""
+
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+
+class BlobMissing(Exception):
+    """No blob has that key."""
+
+
+class BlobMismatch(Exception):
+    """The bytes are not the ones promised (size or SHA-256); nothing was kept."""
+
+
+class BlobStoreFull(Exception):
+    """There is no room for the bytes; nothing was kept."""
+
+
+class BlobStoreFailed(Exception):
+    """The store did not do it (I/O error, unreachable); nothing was acknowledged."""
+
+
+@dataclass(frozen=True, slots=True)
+class BlobInfo:
+    """A stored blob: `size` in bytes, `modified` in seconds since the epoch."""
+
+    key: str
+    size: int
+    modified: float
+
+
+Chunks = Callable[[], Iterable[bytes | memoryview]]
+"""Makes the bytes, from the start, each time it is called: a put that is repeated reads them again."""
+
+
+class BlobStore(Protocol):
+    """What every store does. `tests/contract/test_blobs.py` is this text as code.
+
+    Every method may raise `BlobStoreFailed`; `put` and `copy` also `BlobStoreFull`.
+    """
+
+    async def put(self, key: str, chunks: Chunks, *, size: int, sha256: str) -> bool:
+        """Store the bytes durably under `key` and return whether they are new.
+
+        When it returns, the bytes survive a power cut. The bytes are written in bounded memory and verified against
+        `size` (bytes) and `sha256` (hexadecimal) before they get their name: `BlobMismatch` otherwise. When the key is
+        there already with these bytes, nothing is written, but what is there is verified and made durable first; a
+        damaged blob is replaced by the good one, which is the only time that a name gets other bytes. Of
+        two concurrent puts both succeed. A crash at any moment leaves the key absent or whole.
+        """
+        ...
+
+    async def read(self, key: str, *, offset: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
+        """Return the bytes from `offset`, at most `length` of them, in bounded chunks; `BlobMissing` before the first.
+
+        A range that reaches past the end is cut to what is there.
+        """
+        ...
+
+    def open(self, key: str) -> AbstractAsyncContextManager[BinaryIO]:
+        """Give the whole blob as a local file opened for reading (fetched first, if the store is remote)."""
+        ...
+
+    async def head(self, key: str) -> BlobInfo | None:
+        """Return what is stored under `key`, or None."""
+        ...
+
+    async def copy(self, source: str, target: str) -> None:
+        """Store the bytes of `source` under `target` too, as durably as `put`; `BlobMissing` when there is none."""
+        ...
+
+    async def delete(self, key: str) -> bool:
+        """Remove the blob durably and return whether it was there. A key that is not there is no error."""
+        ...
+
+    def list(self, prefix: str = "") -> AsyncIterator[BlobInfo]:
+        """Give every blob whose key begins with `prefix`, in no order; never one that is half-written."""
+        ...
+
+    def path(self, key: str) -> Path | None:
+        """Return where a kernel can read the blob from (whether or not it is there), or None for a remote store."""
+        ...

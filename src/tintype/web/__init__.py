@@ -1,0 +1,1 @@
+"""HTTP: the only layer that knows a URL or a status code."""
