@@ -1,4 +1,4 @@
-"""An image: its formats and its life.
+"""An image and its life.
 
 ```
 processing → ready | rejected | failed | quarantined      failed → processing (retry)
@@ -8,34 +8,14 @@ every live state → trashed → the state it had             every state but pu
 ```
 """
 
+from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
-
-class Format(StrEnum):
-    """An image format that Tintype reads or writes, by its sniffed bytes."""
-
-    JPEG = "jpeg"
-    PNG = "png"
-    GIF = "gif"
-    WEBP = "webp"
-
-    @property
-    def extension(self) -> str:
-        """The extension in URLs and keys, without the dot."""
-        return "jpg" if self is Format.JPEG else self.value
-
-    @property
-    def media_type(self) -> str:
-        """The IANA media type."""
-        return f"image/{self.value}"
-
-    @classmethod
-    def from_extension(cls, extension: str) -> "Format | None":
-        """The format that `extension` (`jpg`, `png` …) names in a URL, or None."""
-        return _BY_EXTENSION.get(extension)
-
-
-_BY_EXTENSION = {member.extension: member for member in Format}
+from tintype.domain.format import Format
+from tintype.domain.ids import ImageRef
+from tintype.domain.transform import Recipe
+from tintype.domain.visibility import Visibility
 
 
 class State(StrEnum):
@@ -89,3 +69,42 @@ def _allows(current: State, to: State) -> bool:
     except IllegalMove:
         return False
     return True
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An image's row. `width` and `height` are pixels after orientation, `size` the stored bytes."""
+
+    id: int
+    tenant: int
+    secret: int
+    owner: int | None
+    created_by: int | None
+    kind: str
+    recipe: Recipe
+    sha256: bytes
+    source_sha256: bytes
+    format: Format
+    width: int
+    height: int
+    frames: int
+    size: int
+    title: str | None
+    alt: str | None
+    tags: tuple[str, ...]
+    visibility: Visibility
+    state: State
+    state_reason: str | None
+    version: int
+    thumbhash: str | None
+    dominant_color: str | None
+    write_token_hash: bytes | None
+    read_token_hash: bytes | None
+    created_at: datetime
+    updated_at: datetime
+    purged_at: datetime | None
+
+    @property
+    def ref(self) -> ImageRef:
+        """The public id."""
+        return ImageRef(self.id, self.secret)

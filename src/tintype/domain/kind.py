@@ -1,19 +1,10 @@
 """An upload kind: what may be sent and what is made of it. Kinds are configuration, not code (design §6)."""
 
 from dataclasses import dataclass
-from enum import StrEnum
 
-from tintype.domain.image import Format
-from tintype.domain.transform import Output, Preset
-
-
-class Visibility(StrEnum):
-    """Who may see an image."""
-
-    PUBLIC = "public"
-    UNLISTED = "unlisted"
-    FOLLOWERS = "followers"
-    PRIVATE = "private"
+from tintype.domain.format import Format
+from tintype.domain.transform import Recipe
+from tintype.domain.visibility import Visibility
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,21 +20,10 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class UploadKind:
-    """A use case: its limits, its presets (by name), the formats they are made in."""
+    """A use case: its limits, what is made of an image, who sees it, what it belongs to."""
 
     name: str
     limits: Limits
-    presets: dict[str, Preset]
-    outputs: tuple[Format, ...]
+    recipe: Recipe
     visibility: Visibility = Visibility.PUBLIC
     attach: str | None = None
-
-    @property
-    def eager_presets(self) -> tuple[Preset, ...]:
-        """The presets that the job makes."""
-        return tuple(preset for preset in self.presets.values() if preset.eager)
-
-    @property
-    def eager_outputs(self) -> tuple[Output, ...]:
-        """Every file that the job makes before the image is ready."""
-        return tuple(Output(preset.transform, fmt) for preset in self.eager_presets for fmt in self.outputs)

@@ -5,10 +5,12 @@ and never a changed one. Nothing here touches a pixel; `imaging` does.
 """
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
-from tintype.domain.image import Format
+from tintype.domain.format import Format
 
 ENCODER_VERSION = 1
 """Raised whenever the same transform would give other bytes, so that caches and variants never mix the two."""
@@ -68,3 +70,73 @@ class Preset:
     name: str
     transform: Transform
     eager: bool = True
+
+
+class BadTransform(ValueError):
+    """The text is not a transform in its canonical spelling."""
+
+
+def parse_transform(text: str) -> Transform:
+    """Return the transform that `canonical` spells; `BadTransform` for anything else."""
+    try:
+        parts = dict(part.split("_", 1) for part in text.split(","))
+        transform = Transform(int(parts["w"]), int(parts["h"]), Fit(parts["fit"]), int(parts["q"]))
+    except (KeyError, ValueError) as error:
+        raise BadTransform(text) from error
+    if transform.canonical != text:
+        raise BadTransform(text)
+    return transform
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """A file that a recipe calls for: the preset it stands for and the output that makes it."""
+
+    preset: str
+    output: Output
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What is made of an image: presets by name, each in every output format.
+
+    An image keeps the recipe it was made with, so that its URLs, cached for a year, go on meaning the same bytes when
+    the configuration changes.
+    """
+
+    presets: tuple[Preset, ...]
+    outputs: tuple[Format, ...]
+
+    def preset(self, name: str) -> Preset | None:
+        """Return the preset of that name, or None."""
+        return next((preset for preset in self.presets if preset.name == name), None)
+
+    @property
+    def eager(self) -> tuple[Variant, ...]:
+        """Every file that the job makes before the image is ready."""
+        return tuple(
+            Variant(preset.name, Output(preset.transform, fmt))
+            for preset in self.presets
+            if preset.eager
+            for fmt in self.outputs
+        )
+
+    def as_json(self) -> dict[str, object]:
+        """Return the recipe as plain JSON values; `recipe_from_json` is its inverse."""
+        return {
+            "outputs": [str(fmt) for fmt in self.outputs],
+            "presets": {
+                preset.name: {"transform": preset.transform.canonical, "eager": preset.eager} for preset in self.presets
+            },
+        }
+
+
+def recipe_from_json(value: Mapping[str, Any]) -> Recipe:
+    """Return the recipe that `Recipe.as_json` wrote."""
+    return Recipe(
+        presets=tuple(
+            Preset(name, parse_transform(preset["transform"]), preset["eager"])
+            for name, preset in value["presets"].items()
+        ),
+        outputs=tuple(Format(fmt) for fmt in value["outputs"]),
+    )

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
-from tintype.domain.image import Format
+from tintype.domain.format import Format
 from tintype.domain.transform import Output
 
 

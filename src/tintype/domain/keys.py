@@ -1,0 +1,22 @@
+"""The names of blobs in a store. They are made here from checked parts alone, and are opaque everywhere else.
+
+`{tenant}/original/ab/cd/{sha256}` and `{tenant}/{preset}/ab/cd/{sha256}-{digest}.{ext}`: two levels of 256 directories
+keep any one of them small. Lower case throughout, for the file systems that do not tell the cases apart.
+"""
+
+from tintype.domain.transform import Output
+
+
+def original_key(tenant: int, sha256: bytes) -> str:
+    """Return where the stored bytes of a blob lie."""
+    return _key(tenant, "original", sha256, "")
+
+
+def variant_key(tenant: int, preset: str, sha256: bytes, output: Output) -> str:
+    """Return where the variant of a blob lies; `preset` is the name it was first made for."""
+    return _key(tenant, preset, sha256, f"-{output.digest}.{output.format.extension}")
+
+
+def _key(tenant: int, section: str, sha256: bytes, suffix: str) -> str:
+    name = sha256.hex()
+    return f"{tenant:x}/{section}/{name[:2]}/{name[2:4]}/{name}{suffix}"

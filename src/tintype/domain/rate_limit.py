@@ -1,0 +1,45 @@
+"""A token bucket, as a value: it holds `burst` tokens and regains `rate` of them a second."""
+
+from dataclasses import dataclass
+from math import ceil
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimit:
+    """How much is allowed: `burst` at once, `rate` per second in the long run."""
+
+    burst: float
+    rate: float
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """The tokens that were left at `at` (seconds on any steady clock)."""
+
+    tokens: float
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Whether the request may pass; `retry_after` is in whole seconds, 0 when it may."""
+
+    allowed: bool
+    bucket: Bucket
+    remaining: int
+    retry_after: int
+
+
+def full(limit: RateLimit, now: float) -> Bucket:
+    """Return the bucket of somebody never seen before."""
+    return Bucket(limit.burst, now)
+
+
+def take(limit: RateLimit, bucket: Bucket, now: float, cost: float = 1.0) -> Decision:
+    """Take `cost` tokens, or say how long to wait for them. A refused request costs nothing."""
+    tokens = min(limit.burst, bucket.tokens + max(0.0, now - bucket.at) * limit.rate)
+    if tokens >= cost:
+        left = Bucket(tokens - cost, now)
+        return Decision(allowed=True, bucket=left, remaining=int(left.tokens), retry_after=0)
+    wait = ceil((cost - tokens) / limit.rate)
+    return Decision(allowed=False, bucket=Bucket(tokens, now), remaining=0, retry_after=max(1, wait))
