@@ -2,6 +2,8 @@ import pytest
 
 from components import COMPONENTS, require
 
+pytest_plugins = ["postgres"]  # servers for every test that asks
+
 
 def pytest_configure(config: pytest.Config) -> None:
     for name, component in COMPONENTS.items():
