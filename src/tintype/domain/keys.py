@@ -4,6 +4,7 @@
 keep any one of them small. Lower case throughout, for the file systems that do not tell the cases apart.
 """
 
+from tintype.domain.format import Format
 from tintype.domain.transform import Output
 
 
@@ -14,7 +15,12 @@ def original_key(tenant: int, sha256: bytes) -> str:
 
 def variant_key(tenant: int, preset: str, sha256: bytes, output: Output) -> str:
     """Return where the variant of a blob lies; `preset` is the name it was first made for."""
-    return _key(tenant, preset, sha256, f"-{output.digest}.{output.format.extension}")
+    return variant_key_of(tenant, preset, sha256, output.digest, output.format)
+
+
+def variant_key_of(tenant: int, preset: str, sha256: bytes, digest: str, fmt: Format) -> str:
+    """Return where a recorded variant lies."""
+    return _key(tenant, preset, sha256, f"-{digest}.{fmt.extension}")
 
 
 def _key(tenant: int, section: str, sha256: bytes, suffix: str) -> str:

@@ -1,0 +1,7 @@
+"""`python -m tintype`."""
+
+import sys
+
+from tintype.cli import main
+
+sys.exit(main())

@@ -1,0 +1,39 @@
+"""Granian, the HTTP server of the API processes."""
+
+from typing import Final
+
+from granian import Granian
+from granian.constants import Interfaces, Loops
+from granian.log import LogLevels
+
+CONNECTIONS: Final = 20_000
+"""Granian's backpressure counts idle keep-alive connections too: its default starves clients behind 512 of them."""
+
+BACKLOG: Final = 2048
+"""Connections that wait to be accepted."""
+
+STOP_SECONDS: Final = 25
+"""How long a process may finish its requests after SIGTERM."""
+
+RESPAWN_SECONDS: Final = 0.5
+"""A process that dies at once is not started more often than this."""
+
+
+def serve(target: str, *, host: str, port: int, processes: int) -> None:
+    """Serve the ASGI application that the factory `target` makes, in so many processes, until SIGTERM."""
+    Granian(
+        target,
+        factory=True,
+        interface=Interfaces.ASGI,
+        address=host,
+        port=port,
+        workers=processes,
+        loop=Loops.asyncio,
+        backlog=BACKLOG,
+        backpressure=CONNECTIONS,
+        respawn_failed_workers=True,
+        respawn_interval=RESPAWN_SECONDS,
+        workers_kill_timeout=STOP_SECONDS,
+        log_level=LogLevels.warning,
+        websockets=False,
+    ).serve()

@@ -1,0 +1,187 @@
+"""Builds the system: the only file that chooses adapters. Arguments in, objects out; nothing starts here by itself."""
+
+import asyncio
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from tintype.adapters.blobs_local import LocalBlobStore
+from tintype.adapters.parent_death import die_with_parent
+from tintype.adapters.render_pool import RenderPool, RenderPoolConfig
+from tintype.adapters.staging_local import LocalStaging
+from tintype.db.clock import DatabaseClock
+from tintype.db.notify import ImageListener, Notifier
+from tintype.db.pool import Database, DatabaseConfig
+from tintype.ports.blobs import BlobStore
+from tintype.reads.delivery import DeliveryRecords
+from tintype.settings import SECRET_KEY_FILE, Settings, load_settings
+from tintype.telemetry.logs import configure_logs
+from tintype.telemetry.metrics import Metrics, make_metrics
+from tintype.usecases.make_variants import MakeVariants
+from tintype.usecases.purge_image import PurgeImage
+from tintype.usecases.upload_image import UploadImage
+from tintype.web.app import Application, make_litestar
+from tintype.web.auth import Authenticator
+from tintype.web.body import BodyLimits
+from tintype.web.delivery import Delivery
+from tintype.web.images import ImagesApi, image_routes
+from tintype.web.operations import OperationsApi, operation_routes
+from tintype.web.page import page_routes
+from tintype.web.rate_limits import UploadLimiter
+from tintype.web.representations import Representations
+from tintype.worker import Worker, WorkerConfig
+
+API_RENDERERS: Final = 1
+"""Decoders of an API process, for what is asked for before the job made it; started by the first such request."""
+
+WORKER_NICE: Final = 10
+API_NICE: Final = 5
+"""Uploads outrank somebody waiting for a variant, who outranks the jobs (design §7)."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What API and worker processes have in common."""
+
+    database: Database
+    config: DatabaseConfig
+    blobs: BlobStore
+    notifier: Notifier
+    renderer: RenderPool
+    metrics: Metrics
+    make_variants: MakeVariants
+    purge_image: PurgeImage
+
+
+def api_application() -> Application:
+    """Return the application of one API process, which reads its settings from the environment (Granian's factory)."""
+    die_with_parent(os.getppid())
+    settings = load_settings(file=_config_file(), environment=os.environ, flags={})
+    configure_logs(settings.log_level)
+    return build_api(settings)
+
+
+def build_api(settings: Settings) -> Application:
+    """Return the application; its lifespan opens and closes everything."""
+    parts = _parts(settings, renderers=API_RENDERERS, nice=API_NICE)
+    records = DeliveryRecords(parts.database)
+    listener = ImageListener(parts.config, on_change=records.forget, on_connection=records.hearing)
+    authenticator = Authenticator(parts.database)
+    upload_image = UploadImage(
+        database=parts.database,
+        blobs=parts.blobs,
+        staging=LocalStaging(settings.data / "staging"),
+        clock=DatabaseClock(parts.database),
+        notifier=parts.notifier,
+        server_key=server_key(settings),
+    )
+    representations = Representations(
+        records=records, make_variants=parts.make_variants, blobs=parts.blobs, kinds=settings.kinds
+    )
+    delivery = Delivery(
+        records=records, representations=representations, blobs=parts.blobs, authenticator=authenticator
+    )
+    images = ImagesApi(
+        upload_image=upload_image,
+        purge_image=parts.purge_image,
+        records=records,
+        authenticator=authenticator,
+        limiter=UploadLimiter(settings.upload.anonymous),
+        metrics=parts.metrics,
+        kinds=settings.kinds,
+        body_limits=BodyLimits(
+            settings.upload.stall_seconds,
+            settings.upload.deadline_seconds,
+            settings.upload.drain_bytes,
+            settings.upload.drain_seconds,
+        ),
+        public_url=settings.public_url,
+        anonymous_uploads=settings.anonymous_uploads,
+    )
+
+    async def start() -> None:
+        await parts.database.open()
+        listener.start()
+
+    async def stop() -> None:
+        await listener.close()
+        await parts.notifier.close()
+        await parts.renderer.close()
+        await parts.database.close()
+
+    routes = [
+        image_routes(images),
+        operation_routes(OperationsApi(parts.database, parts.blobs, parts.metrics)),
+        page_routes(),
+    ]
+    return Application(make_litestar(routes, on_startup=[start], on_shutdown=[stop]), delivery, parts.metrics)
+
+
+def run_worker(settings: Settings) -> None:
+    """Run one worker process until SIGTERM."""
+    asyncio.run(_run_worker(settings))
+
+
+async def _run_worker(settings: Settings) -> None:
+    parts = _parts(settings, renderers=settings.renderers, nice=WORKER_NICE)
+    worker = Worker(
+        database=parts.config,
+        config=WorkerConfig(concurrency=settings.renderers * 2),
+        make_variants=parts.make_variants,
+        purge_image=parts.purge_image,
+        metrics=parts.metrics,
+    )
+    await parts.database.open()
+    await parts.renderer.start()
+    try:
+        await worker.run()
+    finally:
+        await parts.notifier.close()
+        await parts.renderer.close()
+        await parts.database.close()
+
+
+def server_key(settings: Settings) -> bytes:
+    """Return the key that tokens derive from: as configured, else the data directory's own."""
+    if settings.secret_key is not None:
+        return settings.secret_key.encode()
+    return bytes.fromhex((settings.data / SECRET_KEY_FILE).read_text())
+
+
+def _parts(settings: Settings, *, renderers: int, nice: int) -> _Parts:
+    if settings.database_url is None:
+        raise ValueError("the supervisor sets the database's URL for its children")
+    config = DatabaseConfig(settings.database_url)
+    database, metrics = Database(config), make_metrics()
+    blobs, notifier = blob_store(settings), Notifier(database)
+    renderer = RenderPool(
+        RenderPoolConfig(
+            processes=renderers,
+            queue_limit=settings.render.queue,
+            timeout_seconds=settings.render.timeout_seconds,
+            memory_bytes=settings.render.memory_bytes,
+            recycle_after_renders=settings.render.recycle_after,
+            nice=nice,
+        )
+    )
+    make_variants = MakeVariants(
+        database=database,
+        blobs=blobs,
+        renderer=renderer,
+        notifier=notifier,
+        observe_render=metrics.render_seconds.observe,
+    )
+    purge_image = PurgeImage(database=database, blobs=blobs)
+    return _Parts(database, config, blobs, notifier, renderer, metrics, make_variants, purge_image)
+
+
+def blob_store(settings: Settings) -> BlobStore:
+    """Return the store that the settings name."""
+    url = settings.blobs_url
+    return LocalBlobStore(Path(url.removeprefix("file://")) if url else settings.data / "blobs")
+
+
+def _config_file() -> Path | None:
+    name = os.environ.get("TINTYPE_CONFIG")
+    return Path(name) if name else None

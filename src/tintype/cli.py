@@ -1,0 +1,161 @@
+"""The command line: `tintype serve | migrate | doctor | key`."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import tintype
+from tintype.settings import BadSettings, Settings, load_settings
+
+SETTING_FLAGS = ("host", "port", "data", "role", "api_processes", "workers", "renderers")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        settings = _settings(options)
+    except BadSettings as error:
+        for problem in error.problems:
+            _complain(problem)
+        return 2
+    command = {
+        "serve": _serve,
+        "run-api": _run_api,
+        "run-worker": _run_worker,
+        "migrate": _migrate,
+        "key": _key,
+        "doctor": _doctor,
+    }[options.command]
+    return command(settings, options)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="tintype", description="Upload, process and deliver images.")
+    parser.add_argument("--version", action="version", version=f"Tintype {tintype.__version__}")
+    commands = parser.add_subparsers(dest="command", required=True)
+    serve = commands.add_parser("serve", help="start everything, and stop it with Ctrl-C")
+    serve.add_argument("--host", help="address to listen on (127.0.0.1)")
+    serve.add_argument("--port", help="port to listen on (8000)")
+    serve.add_argument("--role", help="all, api or worker; the parts share a database")
+    serve.add_argument("--api-processes", help="processes that serve")
+    serve.add_argument("--workers", help="processes that run jobs")
+    serve.add_argument("--renderers", help="processes that decode, for each worker")
+    migrate = commands.add_parser("migrate", help="bring the database up to date")
+    doctor = commands.add_parser("doctor", help="check everything this installation stands on")
+    key = commands.add_parser("key", help="make an API key")
+    key.add_argument("action", choices=["create"])
+    key.add_argument("--tenant", default="default", help="the tenant it is for (default)")
+    key.add_argument("--name", default="command line", help="what it is called in lists")
+    for command in (serve, migrate, doctor, key):
+        command.add_argument("--data", help="data directory (./data)")
+        command.add_argument("--config", type=Path, help="settings file (./tintype.toml)")
+    for name in ("run-api", "run-worker"):  # what `serve` starts; not for people
+        commands.add_parser(name).add_argument("parent", type=int)
+    return parser
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    flags: dict[str, Any] = {name: getattr(options, name, None) for name in SETTING_FLAGS}
+    return load_settings(file=_config(options), environment=os.environ, flags=flags)
+
+
+def _config(options: argparse.Namespace) -> Path | None:
+    named = getattr(options, "config", None) or os.environ.get("TINTYPE_CONFIG")
+    return Path(named) if named else None
+
+
+def _serve(settings: Settings, options: argparse.Namespace) -> int:
+    from tintype.adapters.data_lock import DataDirectoryUnusable
+    from tintype.adapters.postgres_processes import PostgresUnavailable
+    from tintype.db.migrate import MigrationRefused
+    from tintype.supervisor import CannotStart, Supervisor
+    from tintype.telemetry.logs import configure_logs
+
+    configure_logs(settings.log_level)
+    environment = {**os.environ, **_as_environment(options)}
+    try:
+        Supervisor(settings, environment, _say).run()
+    except (CannotStart, PostgresUnavailable, DataDirectoryUnusable, MigrationRefused) as error:
+        _complain(str(error))
+        return 1
+    return 0
+
+
+def _as_environment(options: argparse.Namespace) -> dict[str, str]:
+    """Return the flags as the variables that the children read."""
+    given = {name: getattr(options, name, None) for name in SETTING_FLAGS}
+    variables = {f"TINTYPE_{name.upper()}": str(value) for name, value in given.items() if value is not None}
+    config = _config(options)
+    return variables | ({"TINTYPE_CONFIG": str(config.resolve())} if config else {})
+
+
+def _run_api(settings: Settings, options: argparse.Namespace) -> int:
+    from tintype.adapters.parent_death import die_with_parent
+    from tintype.adapters.server import serve
+
+    die_with_parent(options.parent)
+    serve("tintype.bootstrap:api_application", host=settings.host, port=settings.port, processes=settings.api_processes)
+    return 0
+
+
+def _run_worker(settings: Settings, options: argparse.Namespace) -> int:
+    from tintype.adapters.parent_death import die_with_parent
+    from tintype.bootstrap import run_worker
+    from tintype.telemetry.logs import configure_logs
+
+    die_with_parent(options.parent)
+    configure_logs(settings.log_level)
+    run_worker(settings)
+    return 0
+
+
+def _migrate(settings: Settings, _options: argparse.Namespace) -> int:
+    from tintype.db.migrate import migrate
+
+    if settings.database_url is None:
+        _complain(
+            "The embedded database migrates itself when `tintype serve` starts. Set TINTYPE_DATABASE_URL for another."
+        )
+        return 2
+    applied = migrate(settings.database_owner_url or settings.database_url)
+    _say("\n".join(f"applied {name}" for name in applied) or "The database is up to date.")
+    return 0
+
+
+def _key(settings: Settings, options: argparse.Namespace) -> int:
+    from tintype.adapters.postgres_embedded import EmbeddedConfig, running_superuser_url
+    from tintype.db.setup import NoSuchTenant, create_api_key
+
+    owner_url = settings.database_owner_url or settings.database_url
+    owner_url = owner_url or running_superuser_url(EmbeddedConfig(data=settings.data))
+    if owner_url is None:
+        _complain(f"No database runs in {settings.data}. Start `tintype serve` first; keys are made while it runs.")
+        return 1
+    try:
+        token = create_api_key(owner_url, options.tenant, options.name)
+    except NoSuchTenant:
+        _complain(f"There is no tenant {options.tenant!r}.")
+        return 1
+    _say(token.reveal())
+    return 0
+
+
+def _doctor(settings: Settings, _options: argparse.Namespace) -> int:
+    from tintype.doctor import examine_installation
+
+    findings = examine_installation(settings)
+    for finding in findings:
+        _say(str(finding))
+    return 0 if all(finding.ok for finding in findings) else 1
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+def _complain(line: str) -> None:
+    print(f"tintype: {line}", file=sys.stderr, flush=True)

@@ -1,0 +1,160 @@
+"""Images: one row each, in the bucket of its id; state changes are compare-and-set along `domain/image.py`."""
+
+from dataclasses import dataclass
+from typing import Any, Final, LiteralString
+
+from psycopg.types.json import Jsonb
+
+from tintype.db.pool import Connection
+from tintype.domain.format import Format
+from tintype.domain.ids import ImageRef, bucket_of
+from tintype.domain.image import Image, State, sources_of
+from tintype.domain.transform import recipe_from_json
+from tintype.domain.visibility import Visibility
+
+_SELECT: Final[
+    LiteralString
+] = """SELECT id, tenant, secret, owner, created_by, kind, recipe, sha256, source_sha256, format,
+    width, height, frames, size, title, alt, tags, visibility, state, state_reason, version, thumbhash, dominant_color,
+    write_token_hash, read_token_hash, created_at, updated_at, purged_at FROM images"""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What processing found out about an image."""
+
+    thumbhash: str
+    dominant_color: str
+
+
+async def tenant_of_image(connection: Connection, ref: ImageRef) -> int | None:
+    """Return the tenant of the image, or None when there is no image with this id and secret."""
+    cursor = await connection.execute(
+        "SELECT tenant_of_image(%s, %s, %s)", [ref.bucket, ref.id, ref.secret.to_bytes(8, "big")]
+    )
+    row = await cursor.fetchone()
+    return row[0] if row else None
+
+
+async def insert_image(connection: Connection, image: Image, *, sanitiser_version: int) -> None:
+    """Store a new image; a clash of ids is psycopg's UniqueViolation."""
+    await connection.execute(
+        """INSERT INTO images (bucket, id, tenant, secret, owner, created_by, kind, recipe, sha256, source_sha256,
+               sanitiser_version, format, width, height, frames, size, title, alt, tags, visibility, state, version,
+               write_token_hash, read_token_hash, created_at, updated_at)
+           VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s,
+               %s)""",
+        [
+            bucket_of(image.id),
+            image.id,
+            image.tenant,
+            image.secret.to_bytes(8, "big"),
+            image.owner,
+            image.created_by,
+            image.kind,
+            Jsonb(image.recipe.as_json()),
+            image.sha256,
+            image.source_sha256,
+            sanitiser_version,
+            image.format,
+            image.width,
+            image.height,
+            image.frames,
+            image.size,
+            image.title,
+            image.alt,
+            list(image.tags),
+            image.visibility,
+            image.state,
+            image.version,
+            image.write_token_hash,
+            image.read_token_hash,
+            image.created_at,
+            image.updated_at,
+        ],
+    )
+
+
+async def get_image(connection: Connection, image_id: int) -> Image | None:
+    """Return the image with this id (of this tenant), or None."""
+    cursor = await connection.execute(_SELECT + " WHERE bucket = %s AND id = %s", [bucket_of(image_id), image_id])
+    row = await cursor.fetchone()
+    return _image(row) if row else None
+
+
+async def lock_image(connection: Connection, image_id: int) -> Image | None:
+    """Return the image and hold its lock until the transaction ends."""
+    cursor = await connection.execute(
+        _SELECT + " WHERE bucket = %s AND id = %s FOR UPDATE", [bucket_of(image_id), image_id]
+    )
+    row = await cursor.fetchone()
+    return _image(row) if row else None
+
+
+async def mark_ready(connection: Connection, image_id: int, *, version: int, outcome: Outcome) -> bool:
+    """Make the image ready, if it still has this version and may; return whether it was so."""
+    cursor = await connection.execute(
+        """UPDATE images SET state = %s, state_reason = NULL, thumbhash = %s, dominant_color = %s, updated_at = now()
+           WHERE bucket = %s AND id = %s AND version = %s AND state = ANY (%s)""",
+        [
+            State.READY,
+            outcome.thumbhash,
+            outcome.dominant_color,
+            bucket_of(image_id),
+            image_id,
+            version,
+            list(sources_of(State.READY)),
+        ],
+    )
+    return cursor.rowcount == 1
+
+
+async def mark_unusable(connection: Connection, image_id: int, *, version: int, state: State, reason: str) -> bool:
+    """Make the image rejected or failed for `reason` (a stable code), if it still has this version and may."""
+    cursor = await connection.execute(
+        """UPDATE images SET state = %s, state_reason = %s, updated_at = now()
+           WHERE bucket = %s AND id = %s AND version = %s AND state = ANY (%s)""",
+        [state, reason, bucket_of(image_id), image_id, version, list(sources_of(state))],
+    )
+    return cursor.rowcount == 1
+
+
+async def empty_image(connection: Connection, image_id: int) -> None:
+    """Leave of the image only the stub that goes on answering 410: every word, hash and token is gone."""
+    await connection.execute(
+        """UPDATE images SET state = %s, state_reason = NULL, version = version + 1, title = NULL, alt = NULL,
+               tags = '{}', sha256 = '', source_sha256 = '', width = 0, height = 0, frames = 0, size = 0,
+               thumbhash = NULL, dominant_color = NULL, write_token_hash = NULL, read_token_hash = NULL,
+               updated_at = now(), purged_at = now()
+           WHERE bucket = %s AND id = %s AND state = ANY (%s)""",
+        [State.PURGED, bucket_of(image_id), image_id, list(sources_of(State.PURGED))],
+    )
+
+
+def _image(row: tuple[Any, ...]) -> Image:
+    (
+        image_id, tenant, secret, owner, created_by, kind, recipe, sha256, source_sha256, fmt,
+        width, height, frames, size, title, alt, tags, visibility, state, *rest,
+    ) = row  # fmt: skip
+    return Image(
+        image_id,
+        tenant,
+        int.from_bytes(secret, "big"),
+        owner,
+        created_by,
+        kind,
+        recipe_from_json(recipe),
+        sha256,
+        source_sha256,
+        Format(fmt),
+        width,
+        height,
+        frames,
+        size,
+        title,
+        alt,
+        tuple(tags),
+        Visibility(visibility),
+        State(state),
+        *rest,
+    )

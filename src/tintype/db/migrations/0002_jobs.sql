@@ -1,0 +1,2 @@
+-- Jobs: procrastinate's own schema, in ours: its migrations up to the one named, which its package keeps for ever.
+-- include: procrastinate up to 03.04.00_50

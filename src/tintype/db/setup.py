@@ -1,0 +1,58 @@
+"""What the owner of the database does at start: the first tenant, API keys, the application's login.
+
+Synchronous, on the owner's connection, which row-level security does not bind: `tintype serve` and the command line run
+it, never a request.
+"""
+
+import secrets
+import time
+
+import psycopg
+from psycopg import sql
+
+from tintype.domain.ids import BUCKETS, NOISE, make_id
+from tintype.domain.tokens import SECRET_BYTES, Purpose, Token
+
+DEFAULT_TENANT = "default"
+
+
+class NoSuchTenant(Exception):
+    """There is no tenant of that name."""
+
+
+def ensure_default_tenant(owner_url: str) -> Token | None:
+    """Make the tenant `default` and an API key, if there is no tenant yet; return the key, or None."""
+    with psycopg.connect(owner_url) as connection:
+        inserted = connection.execute(
+            "INSERT INTO tintype.tenants (id, slug) VALUES (%s, %s) ON CONFLICT (slug) DO NOTHING RETURNING id",
+            [_new_id(), DEFAULT_TENANT],
+        ).fetchone()
+        return _insert_key(connection, inserted[0], "first key") if inserted else None
+
+
+def create_api_key(owner_url: str, tenant: str, name: str) -> Token:
+    """Return a new API key of the tenant with this slug; `NoSuchTenant` when there is none."""
+    with psycopg.connect(owner_url) as connection:
+        found = connection.execute("SELECT id FROM tintype.tenants WHERE slug = %s", [tenant]).fetchone()
+        if found is None:
+            raise NoSuchTenant(tenant)
+        return _insert_key(connection, found[0], name)
+
+
+def allow_login(owner_url: str, password: str) -> None:
+    """Let `tintype_app` log in with `password`: the embedded database's API processes are nobody else."""
+    with psycopg.connect(owner_url) as connection:
+        connection.execute(sql.SQL("ALTER ROLE tintype_app LOGIN PASSWORD {}").format(sql.Literal(password)))
+
+
+def _insert_key(connection: psycopg.Connection, tenant: int, name: str) -> Token:
+    token = Token(Purpose.API_KEY, _new_id(), secrets.token_bytes(SECRET_BYTES))
+    connection.execute(
+        "INSERT INTO tintype.api_keys (id, tenant, name, secret_hash) VALUES (%s, %s, %s, %s)",
+        [token.id, tenant, name, token.hash],
+    )
+    return token
+
+
+def _new_id() -> int:
+    return make_id(time.time_ns() // 1_000_000, secrets.randbelow(BUCKETS), secrets.randbelow(NOISE))

@@ -1,0 +1,26 @@
+"""Where the bytes of a request wait until they were examined: local scratch that a crash leaves nothing of."""
+
+from contextlib import AbstractAsyncContextManager
+from typing import BinaryIO, Protocol
+
+
+class StagedBytes(Protocol):
+    """Bytes on their way in. Memory stays flat whatever their number."""
+
+    size: int
+
+    async def write(self, chunk: bytes) -> None:
+        """Append `chunk`; `BlobStoreFull` or `BlobStoreFailed` of `ports/blobs.py` when the disk does not take it."""
+        ...
+
+    async def finish(self) -> tuple[BinaryIO, bytes]:
+        """Return the file, readable by any thread, and the SHA-256 (32 bytes) of what was written."""
+        ...
+
+
+class Staging(Protocol):
+    """Makes places for incoming bytes; each is gone at the end of its block, and after any crash."""
+
+    def open(self) -> AbstractAsyncContextManager[StagedBytes]:
+        """Give an empty place."""
+        ...

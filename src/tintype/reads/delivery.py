@@ -1,0 +1,122 @@
+"""What delivery needs to know of an image: one record, remembered while nothing says that it changed.
+
+Skeleton: the id and secret of the URL. Hydrate: the row and its variants, in one transaction. The rules of
+`domain/visibility.py` are asked by the web layer for every request and never remembered. A record is dropped when a
+NOTIFY names its image; all are dropped when the listener comes back after it could not hear; and a node that is deaf
+believes what it has for a bounded time only (I12).
+"""
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from tintype.db.images import get_image, tenant_of_image
+from tintype.db.pool import Database
+from tintype.db.variants import VariantRow, list_variants
+from tintype.domain.errors import Code, Problem
+from tintype.domain.ids import ImageRef
+from tintype.domain.image import Image
+
+CACHED_RECORDS: Final = 10_000
+"""About 4 kB each: 40 MB at the most, for the images that are asked for again and again."""
+
+DEAF_SECONDS: Final = 60.0
+"""How long a node that hears of no changes goes on serving what it remembers (I6, I12)."""
+
+CHANGE_WAIT_SECONDS: Final = 1.0
+"""How long a request for a variant that the job is making waits for it before it makes the variant itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryRecord:
+    """An image and the variants that are there, by digest. `prepared` is the web layer's, and lives as long."""
+
+    image: Image
+    variants: dict[str, VariantRow]
+    prepared: dict[Hashable, Any] = field(default_factory=dict)
+
+
+class DeliveryRecords:
+    """Loads records and remembers them."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._records: OrderedDict[str, DeliveryRecord] = OrderedDict()
+        self._names: dict[int, str] = {}
+        self._deaf_since: float | None = time.monotonic()
+        self._changes: dict[int, list[asyncio.Future[None]]] = {}
+        self._generation = 0
+
+    def remembered(self, public_id: str) -> DeliveryRecord | None:
+        """Return the record from memory, or None. Touches nothing but memory."""
+        return None if self._too_deaf() else self._records.get(public_id)
+
+    async def get(self, ref: ImageRef) -> DeliveryRecord:
+        """Return the record; `Problem` not_found when there is no such image."""
+        return self.remembered(str(ref)) or await self._load(ref)
+
+    def forget(self, image_ids: tuple[int, ...]) -> None:
+        """Drop what is known of these images, and wake whoever waits for a change."""
+        self._generation += 1
+        for image_id in image_ids:
+            self._records.pop(self._names.pop(image_id, ""), None)
+            for waiter in self._changes.pop(image_id, []):
+                if not waiter.done():
+                    waiter.set_result(None)
+
+    def hearing(self, connected: bool) -> None:  # noqa: FBT001 -- the listener's callback has one argument
+        """Take note that changes are heard of from now on, or no more."""
+        self._generation += 1
+        if connected:
+            self._records.clear()
+            self._names.clear()
+            self._deaf_since = None
+        elif self._deaf_since is None:
+            self._deaf_since = time.monotonic()
+
+    async def wait_for_change(self, image_id: int, seconds: float = CHANGE_WAIT_SECONDS) -> None:
+        """Return when a change of the image is heard of, at the latest after `seconds`."""
+        waiter = asyncio.get_running_loop().create_future()
+        waiters = self._changes.setdefault(image_id, [])
+        waiters.append(waiter)
+        try:
+            await asyncio.wait_for(waiter, seconds)
+        except TimeoutError:
+            waiters.remove(waiter)
+            if not waiters:
+                self._changes.pop(image_id, None)
+
+    async def _load(self, ref: ImageRef) -> DeliveryRecord:
+        generation = self._generation
+        record = await self._read(ref)
+        # A change that was heard of while we read may be newer than what we read: then do not remember it.
+        if generation == self._generation and self._deaf_since is None:
+            self._remember(record)
+        return record
+
+    def _remember(self, record: DeliveryRecord) -> None:
+        name = str(record.image.ref)
+        self._records[name] = record
+        self._names[record.image.id] = name
+        if len(self._records) > CACHED_RECORDS:
+            _, oldest = self._records.popitem(last=False)
+            self._names.pop(oldest.image.id, None)
+
+    async def _read(self, ref: ImageRef) -> DeliveryRecord:
+        async with self._database.lookup() as connection:
+            tenant = await tenant_of_image(connection, ref)
+        image = None
+        if tenant is not None:
+            async with self._database.transaction(tenant) as connection:
+                image = await get_image(connection, ref.id)
+                if image is not None:
+                    variants = await list_variants(connection, tenant=tenant, sha256=image.sha256)
+        if image is None:
+            raise Problem(Code.NOT_FOUND, "There is no such image.")
+        return DeliveryRecord(image, {variant.digest: variant for variant in variants})
+
+    def _too_deaf(self) -> bool:
+        return self._deaf_since is not None and time.monotonic() - self._deaf_since > DEAF_SECONDS

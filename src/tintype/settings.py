@@ -1,0 +1,288 @@
+"""Settings: `defaults.toml`, then `tintype.toml`, then `TINTYPE_*`, then flags; each beats the one before.
+
+Nested settings are `TINTYPE_SECTION__KEY` in the environment. Every bad value is reported at once, with the name it was
+given by. Sizes take `MB` (10⁶) and `MiB` (2²⁰).
+"""
+
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from tintype.domain.format import Format
+from tintype.domain.kind import Limits, UploadKind
+from tintype.domain.rate_limit import RateLimit
+from tintype.domain.transform import MAX_SIDE, Fit, Preset, Recipe, Transform
+from tintype.domain.visibility import Visibility
+from tintype.settings_values import (
+    blobs_url,
+    http_url,
+    key_of,
+    list_of,
+    one_of,
+    pixels,
+    positive,
+    postgres_url,
+    secret,
+    size,
+    switch,
+    text,
+    whole,
+)
+
+T = TypeVar("T")
+
+ENVIRONMENT_PREFIX: Final = "TINTYPE_"
+
+SECRET_KEY_FILE: Final = "secret.key"  # noqa: S105 -- a file's name
+"""In the data directory: what tokens derive from, unless TINTYPE_SECRET_KEY says otherwise."""
+
+
+class BadSettings(Exception):
+    """One or more settings cannot be used; `problems` has a sentence for each."""
+
+    def __init__(self, problems: tuple[str, ...]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+@dataclass(frozen=True, slots=True)
+class UploadSettings:
+    """How long and how much an upload may take."""
+
+    stall_seconds: float
+    deadline_seconds: float
+    drain_bytes: int
+    drain_seconds: float
+    anonymous: RateLimit | None
+    """Uploads per address; None when rate limits are off."""
+
+
+@dataclass(frozen=True, slots=True)
+class RenderSettings:
+    """What one decode may take."""
+
+    timeout_seconds: float
+    memory_bytes: int
+    queue: int
+    recycle_after: int
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that can be set, checked. Urls that are None mean: the built-in one."""
+
+    host: str
+    port: int
+    data: Path
+    role: str
+    api_processes: int
+    workers: int
+    renderers: int
+    public_url: str | None
+    database_url: str | None = field(repr=False)
+    database_owner_url: str | None = field(repr=False)
+    blobs_url: str | None = field(repr=False)
+    secret_key: str | None = field(repr=False)
+    anonymous_uploads: bool
+    rate_limits: bool
+    log_level: str
+    upload: UploadSettings
+    render: RenderSettings
+    kinds: dict[str, UploadKind]
+
+
+def load_settings(*, file: Path | None, environment: Mapping[str, str], flags: Mapping[str, object]) -> Settings:
+    """Return the settings; `BadSettings` names every value that cannot be used.
+
+    `file` None means `tintype.toml` in the working directory, if there is one.
+    """
+    values = tomllib.loads((resources.files("tintype") / "defaults.toml").read_text(encoding="utf-8"))
+    names: dict[str, str] = {}
+    problems: list[str] = []
+    for layer, source in ((_from_file(file, problems), "{}"), (_from_environment(environment), None), (flags, "--{}")):
+        for path, value in _flatten(layer):
+            given_name = (
+                source.format(path.replace("_", "-") if source == "--{}" else path) if source else _variable(path)
+            )
+            if _put(values, path, value):
+                names[path] = given_name
+            else:
+                problems.append(f"{given_name}: there is no such setting.")
+    reader = _Reader(values, names, problems)
+    settings = _build(reader)
+    if problems or settings is None:
+        raise BadSettings(tuple(problems))
+    return settings
+
+
+def _from_file(file: Path | None, problems: list[str]) -> dict[str, Any]:
+    path = file or Path("tintype.toml")
+    if file is None and not path.exists():
+        return {}
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        problems.append(f"{path}: cannot be read: {error}")
+        return {}
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
+    prefix = ENVIRONMENT_PREFIX
+    return {
+        name.removeprefix(prefix).lower().replace("__", "."): value
+        for name, value in environment.items()
+        if name.startswith(prefix) and name != f"{prefix}CONFIG"
+    }
+
+
+def _variable(path: str) -> str:
+    return ENVIRONMENT_PREFIX + path.upper().replace(".", "__")
+
+
+def _flatten(layer: Mapping[str, object], prefix: str = "") -> list[tuple[str, object]]:
+    flat: list[tuple[str, object]] = []
+    for key, value in layer.items():
+        if isinstance(value, Mapping):
+            flat += _flatten(value, f"{prefix}{key}.")
+        elif value is not None:
+            flat.append((prefix + key, value))
+    return flat
+
+
+_OPEN_TABLES: Final = ("presets", "kinds")
+"""Tables to which a name may be added; everywhere else an unknown name is a mistake."""
+
+
+def _put(values: dict[str, Any], path: str, value: object) -> bool:
+    *parents, last = path.split(".")
+    table = values
+    for parent in parents:
+        known = table.setdefault(parent, {}) if parents[0] in _OPEN_TABLES else table.get(parent)
+        if not isinstance(known, dict):
+            return False
+        table = known
+    if last not in table and not (parents and parents[0] in _OPEN_TABLES):
+        return False
+    table[last] = value
+    return True
+
+
+class _Reader:
+    """Reads values one by one, collecting every complaint instead of stopping at the first."""
+
+    def __init__(self, values: dict[str, Any], names: dict[str, str], problems: list[str]) -> None:
+        self._values = values
+        self._names = names
+        self.problems = problems
+
+    def table(self, path: str) -> dict[str, Any]:
+        found = self._values[path]
+        return found if isinstance(found, dict) else {}
+
+    def read(self, path: str, convert: Callable[[Any], T], fallback: T) -> T:
+        """Return the converted value at `path`, or note why it cannot be and return `fallback`."""
+        value: Any = self._values
+        for part in path.split("."):
+            if part not in value:
+                return fallback
+            value = value[part]
+        try:
+            return convert(value)
+        except (ValueError, TypeError, KeyError) as error:
+            shown = "the value" if _is_secret(path) else repr(value)
+            self.problems.append(f"{self._names.get(path, path)}: {shown} {error}.")
+            return fallback
+
+
+def _is_secret(path: str) -> bool:
+    return path.endswith(("_url", "_key"))
+
+
+def _build(read: _Reader) -> Settings | None:
+    role = read.read("role", one_of("all", "api", "worker"), "all")
+    database_url = read.read("database_url", postgres_url, None)
+    if role != "all" and database_url is None:
+        read.problems.append(
+            f"role: {role!r} shares a database with other processes; set TINTYPE_DATABASE_URL to one they all reach."
+        )
+    rate_limits = read.read("rate_limits", switch, True)
+    presets = {name: _preset(read, name) for name in read.table("presets")}
+    return Settings(
+        host=read.read("host", text, ""),
+        port=read.read("port", whole(1, 65535), 1),
+        data=read.read("data", lambda value: Path(text(value)), Path()),
+        role=role,
+        api_processes=read.read("api_processes", whole(1, 256), 1),
+        workers=read.read("workers", whole(1, 256), 1),
+        renderers=read.read("renderers", whole(1, 256), 1),
+        public_url=read.read("public_url", http_url, None),
+        database_url=database_url,
+        database_owner_url=read.read("database_owner_url", postgres_url, None),
+        blobs_url=read.read("blobs_url", blobs_url, None),
+        secret_key=read.read("secret_key", secret, None),
+        anonymous_uploads=read.read("anonymous_uploads", switch, True),
+        rate_limits=rate_limits,
+        log_level=read.read("log_level", one_of("debug", "info", "warning", "error"), "info"),
+        upload=_upload(read, rate_limits=rate_limits),
+        render=RenderSettings(
+            timeout_seconds=read.read("render.timeout_seconds", positive, 1.0),
+            memory_bytes=read.read("render.memory", size, 0),
+            queue=read.read("render.queue", whole(1, 100_000), 1),
+            recycle_after=read.read("render.recycle_after", whole(1, 1_000_000), 1),
+        ),
+        kinds={name: _kind(read, name, presets) for name in read.table("kinds")},
+    )
+
+
+def _upload(read: _Reader, *, rate_limits: bool) -> UploadSettings:
+    burst = read.read("upload.anonymous_burst", positive, 1.0)
+    per_minute = read.read("upload.anonymous_per_minute", positive, 1.0)
+    return UploadSettings(
+        stall_seconds=read.read("upload.stall_seconds", positive, 1.0),
+        deadline_seconds=read.read("upload.deadline_seconds", positive, 1.0),
+        drain_bytes=read.read("upload.drain_bytes", size, 0),
+        drain_seconds=read.read("upload.drain_seconds", positive, 1.0),
+        anonymous=RateLimit(burst=burst, rate=per_minute / 60) if rate_limits else None,
+    )
+
+
+def _preset(read: _Reader, name: str) -> Preset:
+    path = f"presets.{name}"
+    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,31}", name) or name == "original":
+        read.problems.append(f"{path}: a preset is named by up to 32 of a–z, 0–9 and -, and never 'original'.")
+    transform = Transform(
+        width=read.read(f"{path}.width", whole(1, MAX_SIDE), 0),
+        height=read.read(f"{path}.height", whole(1, MAX_SIDE), 0),
+        fit=read.read(f"{path}.fit", Fit, Fit.COVER),
+        quality=read.read(f"{path}.quality", whole(1, 100), 80),
+    )
+    if not (transform.width and transform.height):
+        read.problems.append(f"{path}: needs a width and a height of 1 to {MAX_SIDE} pixels.")
+    return Preset(name, transform, eager=read.read(f"{path}.eager", switch, True))
+
+
+def _kind(read: _Reader, name: str, presets: dict[str, Preset]) -> UploadKind:
+    path = f"kinds.{name}"
+    formats = read.read(f"{path}.formats", list_of(Format), tuple(Format))
+    nothing: tuple[str, ...] = ()
+    wanted = read.read(f"{path}.presets", list_of(key_of(presets)), nothing)
+    limits = Limits(
+        max_bytes=read.read(f"{path}.max_bytes", size, 10_000_000),
+        max_pixels=read.read(f"{path}.max_pixels", pixels, 50_000_000),
+        max_frames=read.read(f"{path}.max_frames", whole(1, 100_000), 500),
+        formats=frozenset(formats),
+    )
+    return UploadKind(
+        name=name,
+        limits=limits,
+        recipe=Recipe(
+            presets=tuple(presets[preset] for preset in wanted),
+            outputs=read.read(f"{path}.outputs", list_of(Format), (Format.JPEG, Format.WEBP)),
+        ),
+        visibility=read.read(f"{path}.visibility", Visibility, Visibility.PUBLIC),
+        attach=read.read(f"{path}.attach", text, None),
+    )

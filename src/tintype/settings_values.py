@@ -1,0 +1,139 @@
+"""From what a file, a variable or a flag says to a value, or to what is wrong with it.
+
+Each converter raises ValueError or TypeError whose text goes on after the value: "is not a whole number from 1 to 9".
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
+
+T = TypeVar("T")
+
+MIN_SECRET_CHARACTERS: Final = 32
+"""128 bits in hexadecimal: every token derives from this key."""
+
+
+def text(value: object) -> str:
+    """Return a text that is not empty."""
+    if not isinstance(value, str) or not value:
+        raise ValueError("is not a text")
+    return value
+
+
+def one_of(*words: str) -> Callable[[object], str]:
+    """Accept one of these words."""
+
+    def convert(value: object) -> str:
+        if value not in words:
+            raise ValueError(f"is none of {', '.join(words)}")
+        return str(value)
+
+    return convert
+
+
+def switch(value: object) -> bool:
+    """Return what on and off, true and false, 1 and 0 mean."""
+    if isinstance(value, bool):
+        return value
+    words = {"on": True, "true": True, "1": True, "yes": True, "off": False, "false": False, "0": False, "no": False}
+    if str(value).lower() not in words:
+        raise ValueError("is neither on nor off")
+    return words[str(value).lower()]
+
+
+def whole(least: int, most: int) -> Callable[[Any], int]:
+    """Accept a whole number within these bounds."""
+
+    def convert(value: Any) -> int:  # noqa: ANN401 -- a value of a file or a variable has no type yet
+        wrong = ValueError(f"is not a whole number from {least} to {most}")
+        try:
+            number = int(str(value))
+        except ValueError as error:
+            raise wrong from error
+        if not least <= number <= most:
+            raise wrong
+        return number
+
+    return convert
+
+
+def positive(value: object) -> float:
+    """Return a number above 0."""
+    try:
+        number = float(str(value))
+    except ValueError as error:
+        raise ValueError("is not a number") from error
+    if not 0 < number < float("inf"):
+        raise ValueError("is not above 0")
+    return number
+
+
+_UNITS: Final = {"": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+
+
+def size(value: object) -> int:
+    """Return bytes; MB is 10⁶, MiB is 2²⁰."""
+    match = re.fullmatch(r"(\d{1,15}) ?([a-zA-Z]*)", str(value))
+    if match is None or match[2] not in _UNITS or int(match[1]) == 0:
+        raise ValueError("is not a size such as 10MB or 8MiB")
+    return int(match[1]) * _UNITS[match[2]]
+
+
+def pixels(value: object) -> int:
+    """Return a number of pixels; MP is a million."""
+    match = re.fullmatch(r"(\d{1,12})(MP)?", str(value))
+    if match is None or int(match[1]) == 0:
+        raise ValueError("is not a number of pixels such as 50MP")
+    return int(match[1]) * (1_000_000 if match[2] else 1)
+
+
+def list_of(convert: Callable[[Any], T]) -> Callable[[object], tuple[T, ...]]:
+    """Accept a list, or a text with commas, of what `convert` accepts."""
+
+    def convert_all(value: object) -> tuple[T, ...]:
+        items = value.split(",") if isinstance(value, str) else value
+        if not isinstance(items, list):
+            raise TypeError("is not a list")
+        return tuple(convert(item.strip() if isinstance(item, str) else item) for item in items)
+
+    return convert_all
+
+
+def key_of(table: Mapping[str, object]) -> Callable[[Any], str]:
+    """Accept a name that the table has."""
+
+    def convert(value: object) -> str:
+        if value not in table:
+            raise ValueError(f"names {value!r}, which is not among {', '.join(table)}")
+        return str(value)
+
+    return convert
+
+
+def _optional_url(*schemes: str) -> Callable[[object], str | None]:
+    def convert(value: object) -> str | None:
+        if not value:
+            return None
+        if urlsplit(str(value)).scheme not in schemes:
+            raise ValueError(f"is not a URL that begins with {' or '.join(f'{scheme}:' for scheme in schemes)}")
+        return str(value)
+
+    return convert
+
+
+postgres_url: Final = _optional_url("postgresql", "postgres")
+blobs_url: Final = _optional_url("file")
+
+
+def http_url(value: object) -> str | None:
+    """Return the URL without a slash at its end, or None when it is empty."""
+    url = _optional_url("http", "https")(value)
+    return url.rstrip("/") if url else None
+
+
+def secret(value: object) -> str | None:
+    """Return the secret, or None when it is empty."""
+    if value and len(str(value)) < MIN_SECRET_CHARACTERS:
+        raise ValueError(f"is shorter than {MIN_SECRET_CHARACTERS} characters")
+    return str(value) if value else None

@@ -1,0 +1,258 @@
+"""`tintype serve`: the process tree, from an empty directory to a server that answers.
+
+```
+supervisor ─┬─ PostgreSQL (embedded, unless TINTYPE_DATABASE_URL names another)
+            ├─ api      Granian, with a process for each of --api-processes
+            └─ worker   one for each of --workers, each with its decoders
+```
+
+Whatever ends is started again, with a pause that grows. Everything ends with the supervisor, also when it is killed.
+"""
+
+import contextlib
+import http.client
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Final
+
+import structlog
+
+from tintype.adapters.data_lock import DataDirectoryLock
+from tintype.adapters.postgres_embedded import EmbeddedConfig, EmbeddedPostgres
+from tintype.db.migrate import migrate
+from tintype.db.setup import allow_login, ensure_default_tenant
+from tintype.domain.tokens import Token
+from tintype.settings import SECRET_KEY_FILE, Settings
+from tintype.telemetry.metrics import DIRECTORY_VARIABLE, forget_process
+
+READY_SECONDS: Final = 60.0
+"""How long the API may take to be ready at start; a slow laptop needs four."""
+
+STOP_SECONDS: Final = 30.0
+"""How long a child may take to end what it is doing before it is killed; longer than any request of ours."""
+
+FIRST_PAUSE_SECONDS: Final = 0.2
+LONGEST_PAUSE_SECONDS: Final = 10.0
+STABLE_SECONDS: Final = 30.0
+"""A child that ran so long is healthy again, and its next failure is its first."""
+
+TICK_SECONDS: Final = 0.1
+
+
+class CannotStart(Exception):
+    """The product cannot start; the message says why and what to do."""
+
+
+@dataclass(slots=True)
+class _Child:
+    """A child process and when to start it again."""
+
+    name: str
+    command: list[str]
+    process: subprocess.Popen[bytes] | None = None
+    started: float = 0.0
+    pause: float = FIRST_PAUSE_SECONDS
+    due: float = field(default=0.0)
+
+
+class Supervisor:
+    """Runs the product until SIGTERM or SIGINT."""
+
+    def __init__(self, settings: Settings, environment: Mapping[str, str], say: Callable[[str], None]) -> None:
+        """`say` prints a line for the person who started us."""
+        self._settings = settings
+        self._environment = dict(environment)
+        self._say = say
+        self._stop = threading.Event()
+        self._postgres: EmbeddedPostgres | None = None
+        self._children: list[_Child] = []
+        self._log = structlog.get_logger("tintype.supervisor")
+
+    def run(self) -> None:
+        """Start everything, watch over it, and end it in order; `CannotStart` when it cannot be started."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_signal)
+        self._settings.data.mkdir(parents=True, exist_ok=True)
+        with DataDirectoryLock(self._settings.data):
+            try:
+                key = self._prepare()
+                self._start_children()
+                self._await_ready()
+                self._greet(key)
+                self._watch()
+            finally:
+                self._end()
+
+    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
+        self._stop.set()
+
+    def _prepare(self) -> Token | None:
+        """Make database, keys and directories ready; return the first API key if it was made now."""
+        if self._settings.role != "worker":
+            _refuse_taken_port(self._settings.host, self._settings.port)
+        self._environment |= {DIRECTORY_VARIABLE: str(self._empty_metrics_directory())}
+        if self._settings.secret_key is None:
+            _ensure_secret_key(self._settings.data / SECRET_KEY_FILE)
+        owner_url = self._start_database()
+        applied = migrate(owner_url)
+        if applied:
+            self._log.info("migrated", migrations=len(applied))
+        key = ensure_default_tenant(owner_url)
+        if self._postgres is not None:
+            password = secrets.token_urlsafe(24)
+            allow_login(owner_url, password)
+            self._environment["TINTYPE_DATABASE_URL"] = self._postgres.url_for("tintype_app", password)
+        self._environment.pop("TINTYPE_DATABASE_OWNER_URL", None)  # who serves has no use for it
+        return key
+
+    def _start_database(self) -> str:
+        settings = self._settings
+        if settings.database_url is not None:
+            return settings.database_owner_url or settings.database_url
+        self._postgres = EmbeddedPostgres(EmbeddedConfig(data=settings.data))
+        self._postgres.start()
+        for note in self._postgres.notes:
+            self._say(note)
+        return self._postgres.superuser_url
+
+    def _empty_metrics_directory(self) -> Path:
+        directory = self._settings.data / "run" / "metrics"
+        shutil.rmtree(directory, ignore_errors=True)
+        directory.mkdir(parents=True)
+        return directory
+
+    def _start_children(self) -> None:
+        command = [sys.executable, "-m", "tintype"]
+        if self._settings.role in {"all", "api"}:
+            self._children.append(_Child("api", [*command, "run-api", str(os.getpid())]))
+        if self._settings.role in {"all", "worker"}:
+            for number in range(self._settings.workers):
+                self._children.append(_Child(f"worker-{number + 1}", [*command, "run-worker", str(os.getpid())]))
+        for child in self._children:
+            self._start(child)
+
+    def _start(self, child: _Child) -> None:
+        # A session of its own: Ctrl-C reaches us alone, and we end the children in order.
+        child.process = subprocess.Popen(child.command, env=self._environment, start_new_session=True)  # noqa: S603
+        child.started = time.monotonic()
+
+    def _await_ready(self) -> None:
+        if self._settings.role == "worker":
+            return
+        deadline = time.monotonic() + READY_SECONDS
+        while not self._stop.is_set() and not _is_ready(self._settings.host, self._settings.port):
+            if time.monotonic() > deadline:
+                raise CannotStart(f"The server was not ready after {READY_SECONDS:.0f} s; the log above says why.")
+            self._tend()
+            self._stop.wait(TICK_SECONDS / 2)
+
+    def _greet(self, key: Token | None) -> None:
+        if self._stop.is_set():
+            return
+        settings = self._settings
+        address = settings.public_url or f"http://{_bracketed(settings.host)}:{settings.port}"
+        if settings.role == "worker":
+            self._say("Tintype's worker runs. Stop it with Ctrl-C.")
+            return
+        self._say(f"Tintype is ready at {address}")
+        if key is not None:
+            self._say(f"API key (shown once; `tintype key create` makes another): {key.reveal()}")
+        if not settings.rate_limits:
+            self._say("Warning: rate limits are off (TINTYPE_RATE_LIMITS); anybody can upload without end.")
+        self._say(f"Try it: curl -F file=@photo.jpg {address}/api/v1/images")
+
+    def _watch(self) -> None:
+        while not self._stop.wait(TICK_SECONDS):
+            self._tend()
+
+    def _tend(self) -> None:
+        if self._postgres is not None and self._postgres.poll() is not None:
+            self._log.error("database_ended", status=self._postgres.poll())
+            self._postgres.restart()
+        for child in self._children:
+            self._tend_child(child)
+
+    def _tend_child(self, child: _Child) -> None:
+        now = time.monotonic()
+        if child.process is None:
+            if now >= child.due:
+                self._start(child)
+        elif child.process.poll() is not None:
+            self._log.error("child_ended", child=child.name, status=child.process.returncode)
+            forget_process(child.process.pid)
+            child.pause = FIRST_PAUSE_SECONDS if now - child.started > STABLE_SECONDS else child.pause * 2
+            child.due = now + min(child.pause, LONGEST_PAUSE_SECONDS)
+            child.process = None
+
+    def _end(self) -> None:
+        """End the children first, then the database they use."""
+        running = [child.process for child in self._children if child.process is not None]
+        for process in running:
+            with contextlib.suppress(ProcessLookupError):
+                process.terminate()
+        deadline = time.monotonic() + STOP_SECONDS
+        for process in running:
+            try:
+                process.wait(max(0.1, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        if self._postgres is not None:
+            self._postgres.stop()
+
+
+def _ensure_secret_key(path: Path) -> None:
+    """Write a new key, once. It must be on disk before a token derives from it."""
+    if path.exists():
+        return
+    draft = path.with_suffix(".new")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secrets.token_hex(32))
+        file.flush()
+        os.fsync(file.fileno())
+    draft.rename(path)
+    directory = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
+def _refuse_taken_port(host: str, port: int) -> None:
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        raise CannotStart(
+            f"Port {port} of {host} cannot be used ({error.strerror}). Stop what uses it, or choose another: --port."
+        ) from error
+
+
+def _is_ready(host: str, port: int) -> bool:
+    target = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 -- compared, not bound
+    connection = http.client.HTTPConnection(target, port, timeout=2)
+    try:
+        connection.request("GET", "/readyz")
+        return connection.getresponse().status == http.HTTPStatus.OK
+    except OSError:
+        return False
+    finally:
+        connection.close()
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

@@ -1,0 +1,88 @@
+"""Prometheus metrics of every process of this node, gathered through files that all of them map (multiprocess mode).
+
+The library reads `PROMETHEUS_MULTIPROC_DIR` when it is imported, so the supervisor sets it in the environment of its
+children, and empties the directory when it starts.
+"""
+
+import os
+import resource
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
+
+DIRECTORY_VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
+
+_REQUEST_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1, 2.5, 10)
+_RENDER_SECONDS: Final = (0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20)
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """Every metric, once per process."""
+
+    requests: Counter
+    request_seconds: Histogram
+    upload_bytes: Counter
+    rejects: Counter
+    jobs: Counter
+    render_seconds: Histogram
+    memory: Gauge
+    queue_depth: Gauge
+    queue_age: Gauge
+
+    def measure_memory(self, role: str) -> None:
+        """Take note of how much memory (bytes) this process has now."""
+        self.memory.labels(role).set(resident_bytes(os.getpid()))
+
+
+def make_metrics() -> Metrics:
+    """Return the metrics, in a registry of their own."""
+    own = CollectorRegistry()
+    by_route = ["route", "method", "status"]
+    return Metrics(
+        requests=Counter("tintype_requests", "Requests answered.", by_route, registry=own),
+        request_seconds=Histogram(
+            "tintype_request_seconds", "Time to the answer's end.", ["route"], buckets=_REQUEST_SECONDS, registry=own
+        ),
+        upload_bytes=Counter("tintype_upload_bytes", "Bytes received in uploads, kept or refused.", registry=own),
+        rejects=Counter("tintype_rejects", "Requests refused, by code.", ["code"], registry=own),
+        jobs=Counter("tintype_jobs", "Jobs ended, by how.", ["task", "outcome"], registry=own),
+        render_seconds=Histogram(
+            "tintype_render_seconds", "Time in the decoder.", buckets=_RENDER_SECONDS, registry=own
+        ),
+        memory=Gauge(
+            "tintype_resident_memory_bytes", "Resident memory.", ["role"], multiprocess_mode="liveall", registry=own
+        ),
+        queue_depth=Gauge("tintype_queue_depth", "Jobs that wait.", multiprocess_mode="mostrecent", registry=own),
+        queue_age=Gauge(
+            "tintype_queue_age_seconds", "Age of the oldest waiting job.", multiprocess_mode="mostrecent", registry=own
+        ),
+    )
+
+
+def expose_metrics() -> bytes:
+    """Return the metrics of every process of this node in Prometheus' text format."""
+    registry = CollectorRegistry()
+    multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return generate_latest(registry)
+
+
+def forget_process(pid: int) -> None:
+    """Drop the live gauges of a process that ended."""
+    multiprocess.mark_process_dead(pid)  # type: ignore[no-untyped-call]
+
+
+def resident_bytes(pid: int) -> int:
+    """Return the resident memory of a process in bytes; 0 when it is gone."""
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    except FileNotFoundError:
+        return _peak_bytes() if pid == os.getpid() else 0
+    return pages * resource.getpagesize()
+
+
+def _peak_bytes() -> int:
+    """Return the peak, which is all that a system without /proc tells (kilobytes there)."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

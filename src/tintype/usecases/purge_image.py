@@ -1,0 +1,75 @@
+"""The story of a deletion that is final.
+
+One transaction empties the row (a stub goes on answering 410), drops its references, tells every process, and enqueues
+the removal of the bytes if nothing else of the tenant uses them. Then the bytes go, at once; the job is there for the
+crash between the two. The bytes are removed under the blob's row lock: an upload of the same bytes either comes first,
+and then they stay, or waits, finds them gone and stores them again.
+"""
+
+from tintype.db.blobs import delete_blob, delete_refs, is_referenced, lock_blob_for_purge
+from tintype.db.images import empty_image, lock_image
+from tintype.db.jobs import enqueue_remove_blob
+from tintype.db.notify import notify_image_gone
+from tintype.db.pool import Database
+from tintype.db.variants import VariantRow, list_variants
+from tintype.domain.errors import Code, Problem
+from tintype.domain.format import Format
+from tintype.domain.image import Image, State
+from tintype.domain.keys import original_key, variant_key_of
+from tintype.domain.tokens import Token
+from tintype.ports.blobs import BlobStore
+
+
+class PurgeImage:
+    """Deletes images for good."""
+
+    def __init__(self, *, database: Database, blobs: BlobStore) -> None:
+        self._database = database
+        self._blobs = blobs
+
+    async def __call__(self, *, tenant: int, image_id: int, manages: int | None, token: Token | None) -> None:
+        """Purge the image for the holder of the tenant's API key or of the image's write token.
+
+        `Problem`: auth.required without either, auth.forbidden with a wrong one, image.gone when it was purged before.
+        """
+        async with self._database.transaction(tenant) as connection:
+            image = await lock_image(connection, image_id)
+            _refuse_unless_allowed(image, manages, token)
+            if image is None:
+                return
+            await empty_image(connection, image_id)
+            await delete_refs(connection, tenant=tenant, sha256=image.sha256, image=image_id)
+            unused = not await is_referenced(connection, tenant=tenant, sha256=image.sha256)
+            if unused:
+                await enqueue_remove_blob(connection, tenant=tenant, sha256=image.sha256)
+            await notify_image_gone(connection, image_id)
+        if unused:
+            await self.remove_blob(tenant=tenant, sha256=image.sha256)
+
+    async def remove_blob(self, *, tenant: int, sha256: bytes) -> None:
+        """Remove the bytes and every variant, unless an image refers to them. May be repeated."""
+        async with self._database.transaction(tenant) as connection:
+            if not await lock_blob_for_purge(connection, tenant=tenant, sha256=sha256):
+                return
+            for variant in await list_variants(connection, tenant=tenant, sha256=sha256):
+                await self._blobs.delete(_variant_key(tenant, sha256, variant))
+            await self._blobs.delete(original_key(tenant, sha256))
+            await delete_blob(connection, tenant=tenant, sha256=sha256)
+
+
+def _refuse_unless_allowed(image: Image | None, manages: int | None, token: Token | None) -> None:
+    if image is None:
+        raise Problem(Code.NOT_FOUND, "There is no such image.")
+    if image.state is State.PURGED:
+        raise Problem(Code.IMAGE_GONE, "This image was deleted. Nothing of it is left.")
+    if manages == image.tenant or (
+        token is not None and token.id == image.id and token.matches(image.write_token_hash)
+    ):
+        return
+    if manages is None and token is None:
+        raise Problem(Code.AUTH_REQUIRED, "Send the image's delete token as Upload-Token, or an API key as Bearer.")
+    raise Problem(Code.AUTH_FORBIDDEN, "This token does not belong to the image.")
+
+
+def _variant_key(tenant: int, sha256: bytes, variant: VariantRow) -> str:
+    return variant_key_of(tenant, variant.preset, sha256, variant.digest, Format(variant.format))

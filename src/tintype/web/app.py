@@ -1,0 +1,171 @@
+"""The ASGI application: image bytes go straight to `Delivery`, everything else through Litestar.
+
+Around both: a request id, one log line, metrics. A line has the route and never the query, which may hold a token.
+"""
+
+import re
+import secrets
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Final
+
+import structlog
+from litestar import Litestar, Request, Response, Router
+from litestar.datastructures import State as AppState
+from litestar.exceptions import HTTPException
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.spec import Components, SecurityScheme
+
+import tintype
+from tintype.domain.errors import Code, FieldError, Problem
+from tintype.telemetry.metrics import Metrics
+from tintype.web.delivery import PREFIX, ROUTE, Delivery
+from tintype.web.errors import problem_answer
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+_REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+REQUEST_ID_KEY: Final = "tintype_request_id"
+CODE_KEY: Final = "tintype_code"
+
+
+class Application:
+    """The outermost ASGI application of an API process."""
+
+    def __init__(self, litestar: Litestar, delivery: Delivery, metrics: Metrics) -> None:
+        self._litestar = litestar
+        self._delivery = delivery
+        self._metrics = metrics
+        self._log = structlog.get_logger("tintype.requests")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or follow the process's lifespan."""
+        if scope["type"] != "http":
+            await self._litestar(scope, receive, send)  # type: ignore[arg-type]
+            return
+        started, request_id = time.perf_counter(), _request_id(scope)
+        if scope["path"].startswith(PREFIX):
+            status, code = await self._deliver(scope, _with_request_id(send, request_id), request_id)
+            self._account(scope, ROUTE, status, code, started, request_id)
+        else:
+            await self._call_litestar(scope, receive, send, started, request_id)
+
+    async def _deliver(self, scope: Scope, send: Send, request_id: str) -> tuple[int, str | None]:
+        try:
+            return await self._delivery(scope, send, request_id)
+        except Exception:
+            self._log.exception("request_failed", request_id=request_id, route=ROUTE)
+            raise
+
+    async def _call_litestar(self, scope: Scope, receive: Receive, send: Send, started: float, request_id: str) -> None:
+        status = 500
+        scope.setdefault("state", {})
+        scope["state"][REQUEST_ID_KEY] = request_id
+
+        async def send_and_see(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
+            await send(message)
+
+        await self._litestar(scope, receive, send_and_see)  # type: ignore[arg-type]
+        route = scope.get("path_template") or "other"
+        self._account(scope, route, status, scope["state"].get(CODE_KEY), started, request_id)
+
+    def _account(
+        self, scope: Scope, route: str, status: int, code: str | None, started: float, request_id: str
+    ) -> None:
+        seconds = time.perf_counter() - started
+        self._metrics.requests.labels(route, scope["method"], status).inc()
+        self._metrics.request_seconds.labels(route).observe(seconds)
+        if code is not None:
+            self._metrics.rejects.labels(code).inc()
+        self._log.info(
+            "request",
+            request_id=request_id,
+            method=scope["method"],
+            route=route,
+            status=status,
+            code=code,
+            milliseconds=round(seconds * 1000, 2),
+        )
+
+
+def make_litestar(routes: list[Router], on_startup: list[Any], on_shutdown: list[Any]) -> Litestar:
+    """Return the Litestar application of `routes`."""
+    return Litestar(
+        route_handlers=routes,
+        on_startup=on_startup,
+        on_shutdown=on_shutdown,
+        exception_handlers={Problem: _on_problem, HTTPException: _on_http_exception, Exception: _on_exception},
+        openapi_config=OpenAPIConfig(
+            title="Tintype",
+            version=tintype.__version__,
+            description="Upload, process and deliver images.",
+            path="/openapi",
+            components=Components(
+                security_schemes={"bearer": SecurityScheme(type="http", scheme="bearer", description="An API key.")}
+            ),
+            security=[{}, {"bearer": []}],
+        ),
+        logging_config=None,
+    )
+
+
+def _request_id(scope: Scope) -> str:
+    for name, value in scope["headers"]:
+        if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
+            return str(value, "ascii")
+    return secrets.token_hex(8)
+
+
+def _with_request_id(send: Send, request_id: str) -> Send:
+    async def send_with_id(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
+        await send(message)
+
+    return send_with_id
+
+
+def _on_problem(request: Request[Any, Any, AppState], problem: Problem) -> Response[bytes]:
+    state = request.scope.get("state", {})
+    state[CODE_KEY] = problem.code
+    if problem.__cause__ is not None:
+        structlog.get_logger("tintype.requests").warning(
+            "problem_cause", request_id=state.get(REQUEST_ID_KEY), code=problem.code, cause=repr(problem.__cause__)
+        )
+    status, headers, body = problem_answer(problem, state.get(REQUEST_ID_KEY, ""))
+    media_type = headers.pop("content-type")
+    return Response(body, status_code=status, headers=headers, media_type=media_type)
+
+
+def _on_http_exception(request: Request[Any, Any, AppState], error: HTTPException) -> Response[bytes]:
+    return _on_problem(request, _as_problem(request, error))
+
+
+def _as_problem(request: Request[Any, Any, AppState], error: HTTPException) -> Problem:
+    """Return our words for what the framework refused."""
+    if error.status_code == 404:
+        return Problem(Code.NOT_FOUND, "There is nothing at this address. /docs lists what there is.")
+    if error.status_code == 405:
+        return Problem(Code.METHOD_NOT_ALLOWED, f"{request.method} is not answered here. /docs lists what is.")
+    if error.status_code < 500:
+        given = error.extra if isinstance(error.extra, list) else []
+        fields = tuple(FieldError(str(item.get("key", "")), str(item.get("message", ""))) for item in given)
+        return Problem(Code.REQUEST_UNREADABLE, "The request cannot be read.", errors=fields)
+    return Problem(Code.INTERNAL, "Something went wrong on our side. Try again; the request id helps us to find it.")
+
+
+def _on_exception(request: Request[Any, Any, AppState], error: Exception) -> Response[bytes]:
+    structlog.get_logger("tintype.requests").error(
+        "request_failed", request_id=request.scope.get("state", {}).get(REQUEST_ID_KEY), exc_info=error
+    )
+    return _on_problem(
+        request,
+        Problem(Code.INTERNAL, "Something went wrong on our side. Try again; the request id helps us to find it."),
+    )

@@ -1,0 +1,70 @@
+"""The bytes of a request, as they come: with a deadline, counted, and read on for a while after a refusal."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tintype.domain.errors import Code, Problem
+
+Receive = Callable[[], Awaitable[Mapping[str, Any]]]
+
+
+@dataclass(frozen=True, slots=True)
+class BodyLimits:
+    """How long a body may take (seconds), and how much of a refused one is read (bytes, seconds)."""
+
+    stall_seconds: float
+    deadline_seconds: float
+    drain_bytes: int
+    drain_seconds: float
+
+
+class RequestBody:
+    """The body of one request. Servers below us hold a half-sent one for ever, so the deadlines are ours."""
+
+    def __init__(self, receive: Receive, *, declared: int | None, limits: BodyLimits) -> None:
+        self._receive = receive
+        self._declared = declared
+        self._limits = limits
+        self._ended = False
+        self.received = 0
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """Give the bytes; `Problem` upload.stalled when none come for long, upload.incomplete when they end early."""
+        deadline = asyncio.get_running_loop().time() + self._limits.deadline_seconds
+        while not self._ended:
+            try:
+                async with asyncio.timeout_at(deadline), asyncio.timeout(self._limits.stall_seconds):
+                    message = await self._receive()
+            except TimeoutError as error:
+                self._ended = True
+                raise Problem(Code.UPLOAD_STALLED, "No more bytes came for too long. Send the file again.") from error
+            chunk = self._take(message)
+            if chunk:
+                yield chunk
+        if self._declared is not None and self.received != self._declared:
+            raise _incomplete()
+
+    async def drain(self) -> None:
+        """Read on for a while: a client that is still sending would otherwise see a broken pipe, and not our answer."""
+        limits, end = self._limits, self.received + self._limits.drain_bytes
+        try:
+            async with asyncio.timeout(limits.drain_seconds):
+                while not self._ended and self.received < end:
+                    self._take(await self._receive())
+        except (TimeoutError, Problem):
+            self._ended = True
+
+    def _take(self, message: Mapping[str, Any]) -> bytes:
+        if message["type"] != "http.request":
+            self._ended = True
+            raise _incomplete()
+        chunk: bytes = message.get("body", b"")
+        self.received += len(chunk)
+        self._ended = not message.get("more_body", False)
+        return chunk
+
+
+def _incomplete() -> Problem:
+    return Problem(Code.UPLOAD_INCOMPLETE, "The connection ended before the whole file was there. Send it again.")

@@ -1,0 +1,147 @@
+"""`/i/{image}/{preset}[.{ext}]`: image bytes, past the framework, straight to the kernel.
+
+The hot path touches no database and no disk: the record is remembered, the headers are ready, and the server sends the
+file (`pathsend`). Everything else is the slow path, once per representation and process: load, check, choose, make.
+"""
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
+
+from tintype.domain.errors import Code, Problem
+from tintype.domain.image import SERVED, Image, State
+from tintype.domain.tokens import Purpose, parse_token
+from tintype.domain.visibility import BY_LINK, Viewer, may_view
+from tintype.ports.blobs import BlobStore
+from tintype.reads.delivery import DeliveryRecords
+from tintype.web.auth import Authenticator
+from tintype.web.conditional import ByteRange
+from tintype.web.delivery_answer import FOR_SECONDS, Representation, answer
+from tintype.web.errors import RawHeaders, problem_answer
+from tintype.web.representations import Representations, Wanted, parse_url
+
+Scope = Mapping[str, Any]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+PREFIX: Final = "/i/"
+ROUTE: Final = "/i/{image}/{preset}"
+
+PREPARED_PER_IMAGE: Final = 64
+"""Representations kept ready for one image: every preset and format, and a few spellings of Accept."""
+
+_PLAIN_QUERY: Final = re.compile(rb"(?:v=[0-9]{1,9})?")
+_PUBLIC_ID: Final = slice(len(PREFIX), len(PREFIX) + 26)
+
+
+class Delivery:
+    """Answers requests for image bytes, as a plain ASGI application."""
+
+    def __init__(
+        self,
+        *,
+        records: DeliveryRecords,
+        representations: Representations,
+        blobs: BlobStore,
+        authenticator: Authenticator,
+    ) -> None:
+        self._records = records
+        self._representations = representations
+        self._blobs = blobs
+        self._authenticator = authenticator
+
+    async def __call__(self, scope: Scope, send: Send, request_id: str) -> tuple[int, str | None]:
+        """Answer, and return the status and, for a refusal, its code."""
+        try:
+            return await self._respond(scope, send), None
+        except Problem as problem:
+            status, headers, body = problem_answer(problem, request_id)
+            if status in {404, 410}:
+                headers["cache-control"] = FOR_SECONDS
+            await _send(send, scope, status, [(name.encode(), value.encode()) for name, value in headers.items()], body)
+            return status, problem.code
+
+    async def _respond(self, scope: Scope, send: Send) -> int:
+        request = dict(scope["headers"])
+        record = self._records.remembered(scope["path"][_PUBLIC_ID])
+        ready = record.prepared.get(_prepared_key(scope, request)) if record is not None else None
+        if isinstance(ready, Representation) and scope["method"] in {"GET", "HEAD"}:
+            return await self._send_bytes(ready, scope, request, send)
+        return await self._respond_slowly(scope, request, send)
+
+    async def _respond_slowly(self, scope: Scope, request: dict[bytes, bytes], send: Send) -> int:
+        if scope["method"] not in {"GET", "HEAD"}:
+            raise Problem(Code.METHOD_NOT_ALLOWED, "Image URLs answer GET and HEAD alone.")
+        wanted = parse_url(scope["path"], scope["query_string"])
+        record = await self._records.get(wanted.ref)
+        _refuse_unless_served(record.image, await self._viewer(record.image, wanted, request, scope))
+        if wanted.version not in {None, record.image.version}:
+            location = _current_url(scope["path"], record.image, wanted)
+            headers = [(b"location", location), (b"cache-control", FOR_SECONDS.encode()), (b"content-length", b"0")]
+            return await _send(send, scope, 302, headers)
+        accept = request.get(b"accept")
+        found = await self._representations.find(record, wanted, accept.decode("latin-1") if accept else None)
+        if found is None:
+            headers = [(b"retry-after", b"1"), (b"cache-control", b"no-store"), (b"content-length", b"0")]
+            return await _send(send, scope, 202, headers)
+        self._prepare(scope, request, found, record.image)
+        return await self._send_bytes(found, scope, request, send)
+
+    def _prepare(self, scope: Scope, request: Mapping[bytes, bytes], found: Representation, image: Image) -> None:
+        """Keep the representation ready, if anybody with the link may have it and its URL is spelt as ours are."""
+        record = self._records.remembered(str(image.ref))
+        if record is None or image.visibility not in BY_LINK or len(record.prepared) >= PREPARED_PER_IMAGE:
+            return
+        if _PLAIN_QUERY.fullmatch(scope["query_string"]) and record.image.version == image.version:
+            record.prepared[_prepared_key(scope, request)] = found
+
+    async def _viewer(self, image: Image, wanted: Wanted, request: Mapping[bytes, bytes], scope: Scope) -> Viewer:
+        if image.visibility in BY_LINK:
+            return Viewer()
+        token = parse_token(Purpose.READ, wanted.token or "")
+        shown = token is not None and token.id == image.id and token.matches(image.read_token_hash)
+        if shown or b"authorization" not in request:
+            return Viewer(shown_token=shown)
+        headers = {"authorization": request[b"authorization"].decode("latin-1")}
+        caller = await self._authenticator.caller(headers, (scope.get("client") or ("",))[0])
+        return Viewer(manages=caller.manages)
+
+    async def _send_bytes(self, found: Representation, scope: Scope, request: dict[bytes, bytes], send: Send) -> int:
+        reply = answer(found, request)
+        if reply.content is None or scope["method"] == "HEAD":
+            return await _send(send, scope, reply.status, reply.headers)
+        await send({"type": "http.response.start", "status": reply.status, "headers": reply.headers})
+        whole = reply.content.length == found.file.size
+        if whole and found.file.path is not None and "http.response.pathsend" in scope.get("extensions", ()):
+            await send({"type": "http.response.pathsend", "path": str(found.file.path)})
+        else:
+            await self._send_part(found.file.key, reply.content, send)
+        return reply.status
+
+    async def _send_part(self, key: str, part: ByteRange, send: Send) -> None:
+        async for chunk in await self._blobs.read(key, offset=part.start, length=part.length):
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+
+def _prepared_key(scope: Scope, request: Mapping[bytes, bytes]) -> tuple[str, bytes, bytes]:
+    """Return what the choice of a representation depends on."""
+    path: str = scope["path"]
+    return path, scope["query_string"], b"" if "." in path else request.get(b"accept", b"")
+
+
+def _refuse_unless_served(image: Image, viewer: Viewer) -> None:
+    if image.state is State.PURGED:
+        raise Problem(Code.IMAGE_GONE, "This image was deleted. Nothing of it is left.")
+    if image.state not in SERVED or not may_view(image.visibility, image.tenant, viewer):
+        raise Problem(Code.NOT_FOUND, "There is no such image.")
+
+
+def _current_url(path: str, image: Image, wanted: Wanted) -> bytes:
+    token = f"&token={wanted.token}" if wanted.token else ""
+    return f"{path}?v={image.version}{token}".encode()
+
+
+async def _send(send: Send, scope: Scope, status: int, headers: RawHeaders, body: bytes = b"") -> int:
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+    return status

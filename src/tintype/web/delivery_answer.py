@@ -1,0 +1,144 @@
+"""What an image is served with: the headers of a representation, and which answer a request for it gets."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from email.utils import format_datetime
+from pathlib import Path
+from typing import Final
+
+from tintype.domain.format import Format
+from tintype.domain.ids import TENANT_PREFIX, public_id
+from tintype.domain.image import Image
+from tintype.domain.visibility import BY_LINK
+from tintype.web.conditional import ByteRange, Unsatisfiable, is_not_modified, parse_range, range_applies
+from tintype.web.errors import RawHeaders
+
+IMMUTABLE: Final = "public, max-age=31536000, immutable"
+"""One URL with a version and an extension names the same bytes for ever; a year is as long as caches keep."""
+
+NEGOTIATED: Final = "public, max-age=2592000"
+CURRENT: Final = "public, max-age=300"
+"""Without a version the URL means whatever is current: five minutes."""
+
+PRIVATE: Final = "private, no-cache"
+"""Whoever may see it now is asked for again each time; the ETag makes that cheap."""
+
+FOR_SECONDS: Final = "public, max-age=5"
+"""Errors, 404s and redirects pass: a cache must not hold them when the picture is there (or gone)."""
+
+SANDBOX: Final = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
+"""Whatever a browser takes the bytes for, they run nothing."""
+
+_COMMON: Final[RawHeaders] = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"content-security-policy", SANDBOX.encode()),
+    (b"cross-origin-resource-policy", b"cross-origin"),
+    (b"access-control-allow-origin", b"*"),
+    (b"accept-ranges", b"bytes"),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A file in the blob store: `size` in bytes, `path` when the kernel can read it, `name` for who saves it."""
+
+    key: str
+    path: Path | None
+    format: Format
+    size: int
+    etag: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Representation:
+    """Bytes that can be sent, and every header that a 200 has."""
+
+    file: StoredFile
+    modified: datetime
+    headers: RawHeaders
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What to send: a status, the headers, and which bytes of the representation, if any."""
+
+    status: int
+    headers: RawHeaders
+    content: ByteRange | None = None
+
+
+def represent(image: Image, file: StoredFile, *, negotiated: bool, versioned: bool) -> Representation:
+    """Return the representation that `file` is of the image, for a URL that was negotiated or had a version."""
+    headers: RawHeaders = [
+        (b"content-type", file.format.media_type.encode()),
+        (b"content-length", str(file.size).encode()),
+        (b"etag", file.etag.encode()),
+        (b"last-modified", format_datetime(image.created_at, usegmt=True).encode()),
+        (b"cache-control", _cache_control(image, negotiated=negotiated, versioned=versioned).encode()),
+        (b"cache-tag", cache_tag(image).encode()),
+        (b"content-disposition", f'inline; filename="{image.ref}-{file.name}.{file.format.extension}"'.encode()),
+        *_COMMON,
+    ]
+    if negotiated:
+        headers.append((b"vary", b"Accept"))
+    return Representation(file, image.created_at, headers)
+
+
+def cache_tag(image: Image) -> str:
+    """Return the tags that a cache purges by: the tenant and the image."""
+    return f"{public_id(TENANT_PREFIX, image.tenant)} {image.ref}"
+
+
+def _cache_control(image: Image, *, negotiated: bool, versioned: bool) -> str:
+    if image.visibility not in BY_LINK:
+        return PRIVATE
+    if not versioned:
+        return CURRENT
+    return NEGOTIATED if negotiated else IMMUTABLE
+
+
+def answer(representation: Representation, request: dict[bytes, bytes]) -> Answer:
+    """Return 200, 206, 304 or 416, as the request's headers want it."""
+    if is_not_modified(
+        if_none_match=_text(request, b"if-none-match"),
+        if_modified_since=_text(request, b"if-modified-since"),
+        etag=representation.file.etag,
+        modified=representation.modified,
+    ):
+        return Answer(304, _without_content(representation.headers))
+    wanted = _text(request, b"range")
+    if_range = _text(request, b"if-range")
+    if wanted is None or not range_applies(if_range, etag=representation.file.etag, modified=representation.modified):
+        return Answer(200, representation.headers, ByteRange(0, representation.file.size - 1))
+    return _ranged(representation, wanted)
+
+
+def _ranged(representation: Representation, wanted: str) -> Answer:
+    try:
+        part = parse_range(wanted, representation.file.size)
+    except Unsatisfiable:
+        headers = [
+            (b"content-length", b"0"),
+            (b"content-range", f"bytes */{representation.file.size}".encode()),
+            (b"cache-control", b"no-store"),
+        ]
+        return Answer(416, headers)
+    if part is None:
+        return Answer(200, representation.headers, ByteRange(0, representation.file.size - 1))
+    headers = [(name, value) for name, value in representation.headers if name != b"content-length"]
+    headers.append((b"content-length", str(part.length).encode()))
+    headers.append((b"content-range", f"bytes {part.start}-{part.end}/{representation.file.size}".encode()))
+    return Answer(206, headers, part)
+
+
+_NOT_IN_304: Final = frozenset({b"content-type", b"content-length", b"content-disposition"})
+
+
+def _without_content(headers: RawHeaders) -> RawHeaders:
+    return [(name, value) for name, value in headers if name not in _NOT_IN_304]
+
+
+def _text(request: dict[bytes, bytes], name: bytes) -> str | None:
+    value = request.get(name)
+    return value.decode("latin-1") if value is not None else None

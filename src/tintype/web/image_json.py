@@ -1,0 +1,125 @@
+"""An image as clients see it (`api.md`). Presents what was read; asks nothing."""
+
+from datetime import UTC, datetime
+from typing import Literal
+
+import msgspec
+
+from tintype.db.variants import VariantRow
+from tintype.domain.image import Image, State
+from tintype.domain.transform import Variant
+
+
+class ImageJson(msgspec.Struct, kw_only=True):
+    """An image. `width` and `height` are pixels after orientation, `bytes` the stored size, times UTC."""
+
+    id: str
+    state: Literal["processing", "ready", "rejected", "failed", "quarantined", "trashed", "purged"]
+    state_reason: str | None
+    kind: str
+    url: str
+    thumbnails: dict[str, str]
+    page_url: str
+    title: str | None
+    alt: str | None
+    tags: tuple[str, ...]
+    visibility: str
+    version: int
+    format: str
+    width: int
+    height: int
+    frames: int
+    bytes: int
+    sha256: str
+    source_sha256: str | None
+    deduplicated: bool
+    thumbhash: str | None
+    dominant_color: str | None
+    views: int | None
+    owner: None
+    attached_to: None
+    created_at: str
+    expires_at: str | None
+    delete_token: str | msgspec.UnsetType = msgspec.UNSET
+    read_token: str | msgspec.UnsetType = msgspec.UNSET
+
+
+class VariantJson(msgspec.Struct, kw_only=True):
+    """A variant: sizes in pixels and bytes, null until it is made."""
+
+    preset: str
+    format: str
+    width: int | None
+    height: int | None
+    bytes: int | None
+    url: str
+    state: Literal["ready", "processing", "on_demand"]
+
+
+def present_image(
+    image: Image,
+    base_url: str,
+    *,
+    owner: bool = False,
+    deduplicated: bool = False,
+    delete_token: str | None = None,
+    read_token: str | None = None,
+) -> ImageJson:
+    """Return the image's JSON; `owner` shows what only the owner may see."""
+    link = f"{base_url}/i/{image.ref}"
+    return ImageJson(
+        id=str(image.ref),
+        state=image.state.value,
+        state_reason=image.state_reason,
+        kind=image.kind,
+        url=f"{link}/original.{image.format.extension}?v={image.version}",
+        thumbnails={
+            preset.name: f"{link}/{preset.name}?v={image.version}" for preset in image.recipe.presets if preset.eager
+        },
+        page_url=f"{base_url}/p/{image.ref}",
+        title=image.title,
+        alt=image.alt,
+        tags=image.tags,
+        visibility=image.visibility,
+        version=image.version,
+        format=image.format,
+        width=image.width,
+        height=image.height,
+        frames=image.frames,
+        bytes=image.size,
+        sha256=image.sha256.hex(),
+        source_sha256=image.source_sha256.hex() if owner else None,
+        deduplicated=deduplicated,
+        thumbhash=image.thumbhash,
+        dominant_color=image.dominant_color,
+        views=None,
+        owner=None,
+        attached_to=None,
+        created_at=_time(image.created_at),
+        expires_at=None,
+        delete_token=delete_token or msgspec.UNSET,
+        read_token=read_token or msgspec.UNSET,
+    )
+
+
+def present_variant(
+    image: Image, variant: Variant, row: VariantRow | None, *, eager: bool, base_url: str
+) -> VariantJson:
+    """Return the JSON of one variant, made or not."""
+    fmt = variant.output.format
+    waiting: Literal["processing", "on_demand"] = (
+        "processing" if eager and image.state is State.PROCESSING else "on_demand"
+    )
+    return VariantJson(
+        preset=variant.preset,
+        format=fmt,
+        width=row.width if row else None,
+        height=row.height if row else None,
+        bytes=row.size if row else None,
+        url=f"{base_url}/i/{image.ref}/{variant.preset}.{fmt.extension}?v={image.version}",
+        state="ready" if row else waiting,
+    )
+
+
+def _time(value: datetime) -> str:
+    return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,235 @@
+"""`/api/v1/images`: the resource. Each handler reads the request, calls one story or read, and presents the answer."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+from urllib.parse import parse_qsl
+
+from litestar import Request, Response, Router, delete, get, post
+from litestar.datastructures import State as AppState
+from litestar.di import Provide
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import Parameter
+from multipart import parse_options_header
+
+from tintype.domain.errors import Code, FieldError, Problem
+from tintype.domain.ids import BadId, ImageRef
+from tintype.domain.image import Image, State
+from tintype.domain.kind import UploadKind
+from tintype.domain.tokens import Purpose, parse_token
+from tintype.domain.transform import Output, Variant
+from tintype.domain.visibility import Viewer, may_view
+from tintype.reads.delivery import DeliveryRecord, DeliveryRecords
+from tintype.telemetry.metrics import Metrics
+from tintype.usecases.purge_image import PurgeImage
+from tintype.usecases.upload_image import Accepted, UploadImage, refuse_if_longer
+from tintype.web.auth import Authenticator, Caller
+from tintype.web.body import BodyLimits, RequestBody
+from tintype.web.image_json import ImageJson, VariantJson, present_image, present_variant
+from tintype.web.rate_limits import UploadLimiter
+from tintype.web.upload_request import FormUpload, RawUpload, UploadRequest
+
+ApiRequest = Request[Any, Any, AppState]
+
+
+@dataclass(frozen=True, slots=True)
+class ImagesApi:
+    """What the handlers work with."""
+
+    upload_image: UploadImage
+    purge_image: PurgeImage
+    records: DeliveryRecords
+    authenticator: Authenticator
+    limiter: UploadLimiter
+    metrics: Metrics
+    kinds: Mapping[str, UploadKind]
+    body_limits: BodyLimits
+    public_url: str | None
+    anonymous_uploads: bool
+
+    def base_url(self, request: ApiRequest) -> str:
+        """Return where clients reach us: as configured, else as this one did."""
+        return self.public_url or f"{request.scope['scheme']}://{request.headers.get('host', 'localhost')}"
+
+    async def caller(self, request: ApiRequest) -> Caller:
+        """Return who asks."""
+        return await self.authenticator.caller(request.headers, request.client.host if request.client else "")
+
+
+_PROBLEM = ResponseSpec(
+    data_container=dict[str, Any], description="A problem (RFC 9457)", media_type="application/problem+json"
+)
+
+
+@post(
+    "/images",
+    request_max_body_size=None,
+    status_code=201,
+    summary="Upload an image",
+    description="A form with the field `file`, or the file itself as the body with the fields in the query.",
+    responses=dict.fromkeys((400, 401, 408, 413, 415, 422, 429, 503, 507), _PROBLEM),
+)
+async def create_image(request: ApiRequest, api: ImagesApi) -> Response[ImageJson]:
+    """Take an image in; it is safe when this answers."""
+    body = RequestBody(request.receive, declared=_content_length(request), limits=api.body_limits)
+    try:
+        caller = await api.caller(request)
+        _refuse_stranger(api, caller)
+        incoming = _incoming(request, body, api.kinds, caller)
+        refuse_if_longer(_content_length(request) or 0 if isinstance(incoming, RawUpload) else 0, incoming.kinds())
+        accepted = await api.upload_image(incoming)
+    except Problem:
+        if "expect" not in request.headers or body.received:  # who waits for 100 Continue has sent nothing
+            await body.drain()
+        raise
+    finally:
+        api.metrics.upload_bytes.inc(body.received)
+    shown = _present_accepted(accepted, api.base_url(request), owner=caller.key is not None)
+    return Response(shown, headers={"location": f"{api.base_url(request)}/api/v1/images/{shown.id}"})
+
+
+def _refuse_stranger(api: ImagesApi, caller: Caller) -> None:
+    if caller.key is None:
+        if not api.anonymous_uploads:
+            raise Problem(Code.AUTH_REQUIRED, "This server takes no anonymous uploads. Send an API key as Bearer.")
+        api.limiter.charge(caller.address)
+
+
+def _incoming(request: ApiRequest, body: RequestBody, kinds: Mapping[str, UploadKind], caller: Caller) -> UploadRequest:
+    media_type, options = parse_options_header(request.headers.get("content-type", ""))
+    if media_type == "multipart/form-data":
+        if not options.get("boundary"):
+            raise Problem(Code.REQUEST_UNREADABLE, "The Content-Type of the form has no boundary.")
+        return FormUpload(body, options["boundary"], kinds, caller)
+    if media_type == "application/json":
+        message = "Import by URL is not there yet. Send the file itself."
+        raise Problem(Code.REQUEST_INVALID, message, errors=(FieldError("source_url", message),))
+    query = parse_qsl(request.scope["query_string"].decode("latin-1"), keep_blank_values=True, max_num_fields=100)
+    return RawUpload(body, query, kinds, caller)
+
+
+def _content_length(request: ApiRequest) -> int | None:
+    value = request.headers.get("content-length", "")
+    return int(value) if value.isascii() and value.isdigit() else None
+
+
+def _present_accepted(accepted: Accepted, base_url: str, *, owner: bool) -> ImageJson:
+    return present_image(
+        accepted.image,
+        base_url,
+        owner=owner,
+        deduplicated=accepted.deduplicated,
+        delete_token=accepted.write_token.reveal() if accepted.write_token else None,
+        read_token=accepted.read_token.reveal() if accepted.read_token else None,
+    )
+
+
+@get(
+    "/images/{image_id:str}",
+    summary="Look at an image",
+    description="With `size`, a redirect to the bytes.",
+    responses=dict.fromkeys((400, 404, 410), _PROBLEM),
+)
+async def get_image(
+    request: ApiRequest,
+    api: ImagesApi,
+    image_id: str,
+    size: Annotated[str | None, Parameter(description="A preset's name, or `original`.")] = None,
+    read_token: Annotated[
+        str | None, Parameter(query="token", description="The read token of a private image.")
+    ] = None,
+) -> Response[ImageJson | None]:
+    """Return the image, or a redirect to its bytes."""
+    record, caller = await _visible(request, api, image_id, read_token)
+    image, base_url = record.image, api.base_url(request)
+    if size is None:
+        shown = present_image(image, base_url, owner=caller.manages == image.tenant)
+        return Response(shown, headers={"cache-control": "no-store"})
+    return Response(None, status_code=302, headers={"location": _bytes_url(image, size, base_url, read_token)})
+
+
+def _bytes_url(image: Image, size: str, base_url: str, read_token: str | None) -> str:
+    token = f"&token={read_token}" if read_token else ""
+    if size == "original":
+        return f"{base_url}/i/{image.ref}/original.{image.format.extension}?v={image.version}{token}"
+    if image.recipe.preset(size) is None:
+        names = ", ".join(preset.name for preset in image.recipe.presets)
+        raise Problem(Code.REQUEST_UNREADABLE, f"There is no size {size[:40]!r}; this image has {names} and original.")
+    return f"{base_url}/i/{image.ref}/{size}?v={image.version}{token}"
+
+
+@get(
+    "/images/{image_id:str}/variants",
+    summary="List what an image can be shown as",
+    responses={404: _PROBLEM, 410: _PROBLEM},
+)
+async def list_variants(
+    request: ApiRequest,
+    api: ImagesApi,
+    image_id: str,
+    read_token: Annotated[
+        str | None, Parameter(query="token", description="The read token of a private image.")
+    ] = None,
+) -> dict[Literal["items"], list[VariantJson]]:
+    """Return every preset in every format, made or not."""
+    record, _ = await _visible(request, api, image_id, read_token)
+    image, base_url = record.image, api.base_url(request)
+    return {
+        "items": [
+            present_variant(
+                image, variant, record.variants.get(variant.output.digest), eager=preset.eager, base_url=base_url
+            )
+            for preset in image.recipe.presets
+            for variant in (Variant(preset.name, Output(preset.transform, fmt)) for fmt in image.recipe.outputs)
+        ]
+    }
+
+
+@delete(
+    "/images/{image_id:str}",
+    summary="Delete an image for good",
+    description="By API key, or with the delete token of an anonymous upload as `Upload-Token`.",
+    responses=dict.fromkeys((401, 403, 404, 410), _PROBLEM),
+)
+async def delete_image(request: ApiRequest, api: ImagesApi, image_id: str) -> None:
+    """Purge the image: when this answers, nothing of it is served any more."""
+    ref = _ref(image_id)
+    record = await api.records.get(ref)
+    caller = await api.caller(request)
+    token = parse_token(Purpose.WRITE, request.headers.get("upload-token", ""))
+    await api.purge_image(tenant=record.image.tenant, image_id=ref.id, manages=caller.manages, token=token)
+    api.records.forget((ref.id,))
+
+
+async def _visible(
+    request: ApiRequest, api: ImagesApi, image_id: str, read_token: str | None
+) -> tuple[DeliveryRecord, Caller]:
+    """Return what the caller may see; `Problem` not_found for anything else."""
+    record = await api.records.get(_ref(image_id))
+    image, caller = record.image, await api.caller(request)
+    token = parse_token(Purpose.READ, read_token or "")
+    shown = token is not None and token.id == image.id and token.matches(image.read_token_hash)
+    if image.state is State.PURGED:
+        raise Problem(Code.IMAGE_GONE, "This image was deleted. Nothing of it is left.")
+    if not may_view(image.visibility, image.tenant, Viewer(manages=caller.manages, shown_token=shown)):
+        raise Problem(Code.NOT_FOUND, "There is no such image.")
+    return record, caller
+
+
+def _ref(image_id: str) -> ImageRef:
+    try:
+        return ImageRef.parse(image_id)
+    except BadId as error:
+        raise Problem(
+            Code.NOT_FOUND, "There is no such image; an id looks like img_ and 22 letters and digits."
+        ) from error
+
+
+def image_routes(api: ImagesApi) -> Router:
+    """Return the routes of the resource."""
+    return Router(
+        path="/api/v1",
+        route_handlers=[create_image, get_image, list_variants, delete_image],
+        dependencies={"api": Provide(lambda: api, sync_to_thread=False)},
+        tags=["Images"],
+    )

@@ -1,0 +1,152 @@
+"""From a URL's words to bytes that can be sent: which variant, in which format, and whether it is there."""
+
+import asyncio
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import parse_qsl
+
+from tintype.db.variants import VariantRow
+from tintype.domain.errors import Code, Problem
+from tintype.domain.format import Format
+from tintype.domain.ids import BadId, ImageRef
+from tintype.domain.image import Image, State
+from tintype.domain.keys import original_key, variant_key_of
+from tintype.domain.kind import UploadKind
+from tintype.domain.transform import Output, Preset, Variant
+from tintype.ports.blobs import BlobStore
+from tintype.reads.delivery import DeliveryRecord, DeliveryRecords
+from tintype.usecases.make_variants import MakeVariants
+from tintype.web.delivery_answer import Representation, StoredFile, represent
+from tintype.web.negotiation import choose_format
+
+MAKE_SECONDS: Final = 8.0
+"""How long a request waits for a variant that is being made before it is told to come again (202)."""
+
+MADE_FORMATS: Final = (Format.JPEG, Format.PNG, Format.WEBP)
+"""What a preset may be asked for in, by extension."""
+
+_PATH: Final = re.compile(r"/i/(img_[0-9A-Za-z]{22})/([a-z0-9][a-z0-9-]{0,31})(?:\.([a-z0-9]{1,5}))?")
+_MAX_QUERY_BYTES: Final = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a delivery URL asks for."""
+
+    ref: ImageRef
+    name: str
+    extension: str | None
+    version: int | None
+    token: str | None
+
+
+def parse_url(path: str, query: bytes) -> Wanted:
+    """Return what the URL asks for; `Problem` not_found or request.unreadable."""
+    match = _PATH.fullmatch(path)
+    if match is None:
+        raise _no_image()
+    try:
+        ref = ImageRef.parse(match[1])
+    except BadId as error:
+        raise _no_image() from error
+    fields = dict(parse_qsl(query[:_MAX_QUERY_BYTES].decode("latin-1")))
+    version = fields.get("v")
+    if version is not None and not re.fullmatch(r"[0-9]{1,9}", version):
+        raise Problem(Code.REQUEST_UNREADABLE, "v is the number of a version, such as v=1.")
+    return Wanted(ref, match[2], match[3], int(version) if version else None, fields.get("token"))
+
+
+def _no_image() -> Problem:
+    return Problem(Code.NOT_FOUND, "There is no such image.")
+
+
+class Representations:
+    """Finds what a URL names, and has it made when it is missing."""
+
+    def __init__(
+        self,
+        *,
+        records: DeliveryRecords,
+        make_variants: MakeVariants,
+        blobs: BlobStore,
+        kinds: Mapping[str, UploadKind],
+    ) -> None:
+        self._records = records
+        self._make_variants = make_variants
+        self._blobs = blobs
+        self._kinds = kinds
+
+    async def find(self, record: DeliveryRecord, wanted: Wanted, accept: str | None) -> Representation | None:
+        """Return what to send; None when it is still being made. `Problem` when there is no such thing."""
+        if wanted.name == "original":
+            return await self._original(record.image, wanted)
+        image, preset = record.image, self._preset(record.image, wanted.name)
+        fmt = _format(image, wanted.extension, accept)
+        variant = Variant(preset.name, Output(preset.transform, fmt))
+        row = await self._there(record, variant) or await self._made(record, variant, eager=preset.eager)
+        if row is None:
+            return None
+        key = variant_key_of(image.tenant, row.preset, image.sha256, row.digest, row.format)
+        etag = f'"{image.sha256.hex()[:16]}{row.digest[:16]}"'
+        file = StoredFile(key, self._blobs.path(key), fmt, row.size, etag, preset.name)
+        return represent(image, file, negotiated=wanted.extension is None, versioned=wanted.version is not None)
+
+    async def _original(self, image: Image, wanted: Wanted) -> Representation:
+        if wanted.extension not in {None, image.format.extension}:
+            raise Problem(
+                Code.NOT_FOUND,
+                f"The original is a {image.format.extension} file; ask for original.{image.format.extension}.",
+            )
+        key = original_key(image.tenant, image.sha256)
+        if await self._blobs.head(key) is None:
+            raise Problem(Code.INTERNAL, "The bytes of this image cannot be found. The operator has been told.")
+        etag = f'"{image.sha256.hex()[:32]}"'
+        file = StoredFile(key, self._blobs.path(key), image.format, image.size, etag, "original")
+        return represent(image, file, negotiated=False, versioned=wanted.version is not None)
+
+    def _preset(self, image: Image, name: str) -> Preset:
+        """Return the preset that the image was made with, or one that was added to its kind since."""
+        added = self._kinds[image.kind].recipe.preset(name) if image.kind in self._kinds else None
+        preset = image.recipe.preset(name) or added
+        if preset is None:
+            names = ", ".join(known.name for known in image.recipe.presets)
+            raise Problem(Code.NOT_FOUND, f"There is no preset {name!r}; this image has {names} and original.")
+        return preset
+
+    async def _there(self, record: DeliveryRecord, variant: Variant) -> VariantRow | None:
+        """Return the variant if its file is there: one that was lost is made again."""
+        row = record.variants.get(variant.output.digest)
+        if row is None:
+            return None
+        image = record.image
+        key = variant_key_of(image.tenant, row.preset, image.sha256, row.digest, row.format)
+        return row if await self._blobs.head(key) is not None else None
+
+    async def _made(self, record: DeliveryRecord, variant: Variant, *, eager: bool) -> VariantRow | None:
+        image = record.image
+        if eager and image.state is State.PROCESSING:
+            await self._records.wait_for_change(image.id)
+        self._records.forget((image.id,))  # another process may have made it; look again before making it twice
+        record = await self._records.get(image.ref)
+        row = await self._there(record, variant)
+        if row is not None:
+            return row
+        try:
+            async with asyncio.timeout(MAKE_SECONDS):
+                return await self._make_variants.on_demand(record.image, variant)
+        except TimeoutError:
+            return None
+        finally:
+            self._records.forget((image.id,))
+
+
+def _format(image: Image, extension: str | None, accept: str | None) -> Format:
+    if extension is None:
+        return choose_format(accept, image.recipe.outputs)
+    fmt = Format.from_extension(extension)
+    if fmt not in MADE_FORMATS:
+        known = ", ".join(made.extension for made in MADE_FORMATS)
+        raise Problem(Code.NOT_FOUND, f"There is no .{extension} of this image; ask for {known}.")
+    return fmt
