@@ -1,0 +1,140 @@
+"""The product itself for tests: a real `tintype serve` in a directory of its own, used over HTTP.
+
+`product` is shared by a file's tests; `start_product` is for tests that break what they started.
+"""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+import pytest
+
+READY_SECONDS: Final = 60.0
+PROCESSED_SECONDS: Final = 30.0
+
+
+@dataclass
+class Product:
+    """A running server; `client` has the API key, `stranger` has no credential."""
+
+    base_url: str
+    api_key: str
+    data: Path
+    process: subprocess.Popen[str]
+    log: Path
+    client: httpx.Client = field(init=False)
+    stranger: httpx.Client = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.stranger = httpx.Client(base_url=self.base_url, timeout=30)
+        self.client = httpx.Client(
+            base_url=self.base_url, timeout=30, headers={"authorization": f"Bearer {self.api_key}"}
+        )
+
+    def upload(self, data: bytes, *, anonymous: bool = False, **fields: str) -> dict[str, Any]:
+        """Return the JSON of an acknowledged upload."""
+        client = self.stranger if anonymous else self.client
+        answer = client.post("/api/v1/images", files={"file": ("photo", data)}, data=fields)
+        assert answer.status_code == 201, answer.text
+        return dict(answer.json())
+
+    def settled(self, image: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the image's JSON once it is processed."""
+        deadline = time.monotonic() + PROCESSED_SECONDS
+        while True:
+            shown = dict(self.client.get(f"/api/v1/images/{image['id']}").json())
+            if shown["state"] != "processing":
+                return shown
+            assert time.monotonic() < deadline, f"still processing: {shown}"
+            time.sleep(0.05)
+
+    def children(self) -> dict[int, str]:
+        """Return every process of the tree: pid → command line."""
+        return dict(_descendants(self.process.pid))
+
+    def stop(self, *, number: int = signal.SIGTERM) -> int:
+        """End the server and return its exit status."""
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        status = self.process.wait(40)
+        self.client.close()
+        self.stranger.close()
+        return status
+
+
+@contextmanager
+def start_product(
+    data: Path, *arguments: str, environment: Mapping[str, str] | None = None, port: int | None = None, key: str = ""
+) -> Iterator[Product]:
+    """Run `tintype serve` on `data` and give it once it is ready; `key` is the API key of an earlier run."""
+    number = port or free_port()
+    log = data.parent / f"{data.name}.log"
+    command = [sys.executable, "-m", "tintype", "serve", "--port", str(number), "--data", str(data), *arguments]
+    variables = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("TINTYPE_")},
+        "TINTYPE_RATE_LIMITS": "off",
+        **(environment or {}),
+    }
+    with log.open("a") as errors:
+        process = subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, stderr=errors, text=True)
+    try:
+        said = _read_until_ready(process, log)
+        found = re.search(r"ttk_\w+", said)
+        product = Product(f"http://127.0.0.1:{number}", found[0] if found else key, data, process, log)
+        yield product
+        product.stop()
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+        assert process.stdout is not None
+        process.stdout.close()
+
+
+def _read_until_ready(process: subprocess.Popen[str], log: Path) -> str:
+    assert process.stdout is not None
+    said = ""
+    for line in process.stdout:
+        said += line
+        if line.startswith("Try it:"):
+            return said
+    raise AssertionError(f"tintype serve ended with {process.wait()}: {said}\n{log.read_text()[-4000:]}")
+
+
+def free_port() -> int:
+    """Return a TCP port of 127.0.0.1 that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _descendants(parent: int) -> Iterator[tuple[int, str]]:
+    children = Path(f"/proc/{parent}/task/{parent}/children")
+    for pid in map(int, children.read_text().split() if children.exists() else ()):
+        try:
+            command = Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ").strip()
+        except FileNotFoundError:
+            continue
+        yield pid, command
+        yield from _descendants(pid)
+
+
+@pytest.fixture(scope="module")
+def product() -> Iterator[Product]:
+    """Give a running product with the embedded database."""
+    with (
+        tempfile.TemporaryDirectory(prefix="tintype-") as directory,
+        start_product(Path(directory) / "data") as running,
+    ):
+        yield running
