@@ -155,16 +155,7 @@ def _parts(settings: Settings, *, renderers: int, nice: int) -> _Parts:
     config = DatabaseConfig(settings.database_url)
     database, metrics = Database(config), make_metrics()
     blobs, notifier = blob_store(settings), Notifier(database)
-    renderer = RenderPool(
-        RenderPoolConfig(
-            processes=renderers,
-            queue_limit=settings.render.queue,
-            timeout_seconds=settings.render.timeout_seconds,
-            memory_bytes=settings.render.memory_bytes,
-            recycle_after_renders=settings.render.recycle_after,
-            nice=nice,
-        )
-    )
+    renderer = RenderPool(render_config(settings, processes=renderers, nice=nice))
     make_variants = MakeVariants(
         database=database,
         blobs=blobs,
@@ -174,6 +165,18 @@ def _parts(settings: Settings, *, renderers: int, nice: int) -> _Parts:
     )
     purge_image = PurgeImage(database=database, blobs=blobs)
     return _Parts(database, config, blobs, notifier, renderer, metrics, make_variants, purge_image)
+
+
+def render_config(settings: Settings, *, processes: int, nice: int) -> RenderPoolConfig:
+    """Return how decoders run."""
+    return RenderPoolConfig(
+        processes=processes,
+        queue_limit=settings.render.queue,
+        timeout_seconds=settings.render.timeout_seconds,
+        memory_bytes=settings.render.memory_bytes,
+        recycle_after_renders=settings.render.recycle_after,
+        nice=nice,
+    )
 
 
 def blob_store(settings: Settings) -> BlobStore:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib import resources
 from importlib.resources.abc import Traversable
-from typing import Final
+from typing import Any, Final
 
 import psycopg
 
@@ -68,6 +68,14 @@ def migrate(owner_url: str) -> tuple[str, ...]:
         for migration in pending:
             _apply(connection, migration)
     return tuple(migration.name for migration in pending)
+
+
+def pending_migrations(connection: psycopg.Connection[Any]) -> tuple[str, ...]:
+    """Return the names of the migrations that the database lacks."""
+    if connection.execute("SELECT to_regclass('public.tintype_migrations') IS NULL").fetchone() == (True,):
+        return tuple(migration.name for migration in migrations())
+    applied = {name for (name,) in connection.execute("SELECT name FROM public.tintype_migrations")}
+    return tuple(migration.name for migration in migrations() if migration.name not in applied)
 
 
 def _sql_files(folder: Traversable) -> list[Traversable]:
