@@ -10,12 +10,18 @@ import struct
 UPRIGHT = 1
 _ORIENTATION = 0x0112
 _SHORT = 3
+_ORDERS = {b"II*\0": "<", b"MM\0*": ">"}
 _TURNED_BY_A_QUARTER = range(5, 9)
+
+
+def is_tiff(block: bytes | memoryview) -> bool:
+    """Return whether the block begins as TIFF does, in either byte order."""
+    return bytes(block[:4]) in _ORDERS
 
 
 def orientation_of(tiff: bytes | memoryview) -> int:
     """Return the orientation, 1–8, that a TIFF block (EXIF without its prefix) asks for."""
-    order = {b"II*\0": "<", b"MM\0*": ">"}.get(bytes(tiff[:4]))
+    order = _ORDERS.get(bytes(tiff[:4]))
     if order is None:
         return UPRIGHT
     try:

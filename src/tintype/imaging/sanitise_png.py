@@ -59,6 +59,7 @@ class _Walk:
         self._colour = _GREY
         self._palette = 0
         self._seen: set[bytes] = set()
+        self._taken: set[bytes] = set()
         self._previous = b""
         self._image_bytes = 0
         self._orientation = exif.UPRIGHT
@@ -102,14 +103,8 @@ class _Walk:
             self._animate(kind, start, stop)
         elif kind[0] & 0x20 == 0:  # section 5.4: a decoder that does not know a critical chunk cannot show the image
             raise _malformed(f"nothing is known about its {kind.decode('ascii')} chunk")
-        elif kind in self._seen or b"IDAT" in self._seen:
-            pass  # decoders take the first of a kind, and none behind the image data
-        elif kind == b"eXIf":
-            self._exif(start, stop)
-        elif kind == b"iCCP":
-            self._profile(start, stop)
-        elif kind in _LENGTHS and self._has_right_length(kind, stop - start - 12):
-            self._kept.keep(start, stop)
+        elif kind not in self._taken and b"IDAT" not in self._seen and self._ancillary(kind, start, stop):
+            self._taken.add(kind)  # decoders take the first sound one of a kind, and none behind the image data
 
     def _finish(self) -> Examined:
         if not self._image_bytes:
@@ -163,43 +158,61 @@ class _Walk:
     def _animate(self, kind: bytes, start: int, stop: int) -> None:
         """Keep the chunks of an animation; without an acTL before the image data, decoders ignore the others."""
         body = bytes(self._source[start + 8 : min(stop - 4, start + 8 + 27)])
-        if kind == b"acTL" and kind not in self._seen and b"IDAT" not in self._seen:
+        if self._animation is None and kind == b"acTL" and b"IDAT" not in self._seen:
             self._animation = Animation(body, self._size, self._limits)
-        elif self._animation is None or kind == b"acTL":
+        elif self._animation is None:
             return
+        elif kind == b"acTL":
+            raise _malformed("it has two acTL chunks")
         elif kind == b"fcTL":
             self._animation.frame_control(body, before_image=b"IDAT" not in self._seen)
         else:
             self._animation.frame_data(body)
         self._kept.keep(start, stop)
 
-    # Ancillary chunks
+    # Ancillary chunks: each method returns whether decoders would take the chunk
+
+    def _ancillary(self, kind: bytes, start: int, stop: int) -> bool:
+        if kind == b"eXIf":
+            return self._exif(start, stop)
+        if kind == b"iCCP":
+            return self._profile(start, stop)
+        if kind not in _LENGTHS or not self._has_right_length(kind, stop - start - 12):
+            return False
+        self._kept.keep(start, stop)
+        return True
 
     def _has_right_length(self, kind: bytes, length: int) -> bool:
         if kind == b"tRNS" and self._colour == _PALETTE:
             return 1 <= length <= self._palette
         return _LENGTHS[kind].get(self._colour) == length
 
-    def _exif(self, start: int, stop: int) -> None:
+    def _exif(self, start: int, stop: int) -> bool:
+        if not exif.is_tiff(self._source[start + 8 : stop - 4]):
+            return False
         self._orientation = exif.orientation_of(self._source[start + 8 : stop - 4])
         if self._orientation != exif.UPRIGHT:
             self._kept.put(start, stop, _chunk_of(b"eXIf", exif.orientation_block(self._orientation)))
+        return True
 
-    def _profile(self, start: int, stop: int) -> None:
+    def _profile(self, start: int, stop: int) -> bool:
         """Keep iCCP (section 11.3.2.3: a name, 0, method 0, a zlib stream) when it holds a profile, and no more."""
         name, separator, _ = bytes(self._source[start + 8 : min(stop - 4, start + 8 + 80)]).partition(b"\0")
         stream = start + 8 + len(name) + 2
         if not name or not separator or stream >= stop - 4 or self._source[stream - 1]:
-            return
+            return False
         try:
             data, more = icc.inflate(self._source[stream : stop - 4])
             profile = icc.profile_in(data)
         except icc.ProfileTooLarge:
             raise _malformed(icc.TOO_LARGE) from None
-        if profile is not None and len(profile) == len(data) and not more:
+        if profile is None:
+            return False
+        if len(profile) == len(data) and not more:
             self._kept.keep(start, stop)
-        elif profile is not None:
+        else:
             self._kept.put(start, stop, _chunk_of(b"iCCP", name + b"\0\0" + zlib.compress(profile)))
+        return True
 
 
 def _chunk_of(kind: bytes, body: bytes) -> bytes:
