@@ -1,0 +1,850 @@
+-- What the migrations make, for reading: written by tests/schema_dump.py, compared by a test. Do not edit.
+
+CREATE SCHEMA tintype;
+
+ALTER SCHEMA tintype OWNER TO tintype_owner;
+
+CREATE TYPE tintype.procrastinate_job_event_type AS ENUM (
+    'deferred',
+    'started',
+    'deferred_for_retry',
+    'failed',
+    'succeeded',
+    'cancelled',
+    'abort_requested',
+    'aborted',
+    'scheduled',
+    'retried'
+);
+
+ALTER TYPE tintype.procrastinate_job_event_type OWNER TO tintype_owner;
+
+CREATE TYPE tintype.procrastinate_job_status AS ENUM (
+    'todo',
+    'doing',
+    'succeeded',
+    'failed',
+    'cancelled',
+    'aborting',
+    'aborted'
+);
+
+ALTER TYPE tintype.procrastinate_job_status OWNER TO tintype_owner;
+
+CREATE TYPE tintype.procrastinate_job_to_defer_v1 AS (
+	queue_name character varying,
+	task_name character varying,
+	priority integer,
+	lock text,
+	queueing_lock text,
+	args jsonb,
+	scheduled_at timestamp with time zone
+);
+
+ALTER TYPE tintype.procrastinate_job_to_defer_v1 OWNER TO tintype_owner;
+
+CREATE FUNCTION tintype.current_tenant() RETURNS bigint
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$ SELECT nullif(current_setting('app.tenant', true), '')::int8 $$;
+
+ALTER FUNCTION tintype.current_tenant() OWNER TO tintype_owner;
+
+CREATE FUNCTION tintype.find_api_key(in_id bigint, OUT tenant bigint, OUT secret_hash bytea) RETURNS record
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'tintype', 'pg_temp'
+    AS $$ SELECT tenant, secret_hash FROM api_keys
+          WHERE id = in_id AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now()) $$;
+
+ALTER FUNCTION tintype.find_api_key(in_id bigint, OUT tenant bigint, OUT secret_hash bytea) OWNER TO tintype_owner;
+
+CREATE FUNCTION tintype.procrastinate_cancel_job_v1(job_id bigint, abort boolean, delete_job boolean) RETURNS bigint
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    _job_id bigint;
+BEGIN
+    IF delete_job THEN
+        DELETE FROM procrastinate_jobs
+        WHERE id = job_id AND status = 'todo'
+        RETURNING id INTO _job_id;
+    END IF;
+    IF _job_id IS NULL THEN
+        IF abort THEN
+            UPDATE procrastinate_jobs
+            SET abort_requested = true,
+                status = CASE status
+                    WHEN 'todo' THEN 'cancelled'::procrastinate_job_status ELSE status
+                END
+            WHERE id = job_id AND status IN ('todo', 'doing')
+            RETURNING id INTO _job_id;
+        ELSE
+            UPDATE procrastinate_jobs
+            SET status = 'cancelled'::procrastinate_job_status
+            WHERE id = job_id AND status = 'todo'
+            RETURNING id INTO _job_id;
+        END IF;
+    END IF;
+    RETURN _job_id;
+END;
+$$;
+
+ALTER FUNCTION tintype.procrastinate_cancel_job_v1(job_id bigint, abort boolean, delete_job boolean) OWNER TO tintype_owner;
+
+CREATE FUNCTION tintype.procrastinate_defer_jobs_v1(jobs tintype.procrastinate_job_to_defer_v1[]) RETURNS bigint[]
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    job_ids bigint[];
+BEGIN
+    WITH inserted_jobs AS (
+        INSERT INTO procrastinate_jobs (queue_name, task_name, priority, lock, queueing_lock, args, scheduled_at)
+        SELECT (job).queue_name,
+               (job).task_name,
+               (job).priority,
+               (job).lock,
+               (job).queueing_lock,
+               (job).args,
+               (job).scheduled_at
+        FROM unnest(jobs) AS job
+        RETURNING id
+    )
+    SELECT array_agg(id) FROM inserted_jobs INTO job_ids;
+
+    RETURN job_ids;
+END;
+$$;
+
+ALTER FUNCTION tintype.procrastinate_defer_jobs_v1(jobs tintype.procrastinate_job_to_defer_v1[]) OWNER TO tintype_owner;
+
+CREATE FUNCTION tintype.procrastinate_defer_periodic_job_v2(_queue_name character varying, _lock character varying, _queueing_lock character varying, _task_name character varying, _priority integer, _periodic_id character varying, _defer_timestamp bigint, _args jsonb) RETURNS bigint
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+	_job_id bigint;
+	_defer_id bigint;
+BEGIN
+    INSERT
+        INTO procrastinate_periodic_defers (task_name, periodic_id, defer_timestamp)
+        VALUES (_task_name, _periodic_id, _defer_timestamp)
+        ON CONFLICT DO NOTHING
+        RETURNING id into _defer_id;
+
+    IF _defer_id IS NULL THEN
+        RETURN NULL;
+    END IF;
+
+    UPDATE procrastinate_periodic_defers
+        SET job_id = (
+            SELECT COALESCE((
+                SELECT unnest(procrastinate_defer_jobs_v1(
+                    ARRAY[
+                        ROW(
+                            _queue_name,
+                            _task_name,
+                            _priority,
+                            _lock,
+                            _queueing_lock,
+                            _args,
+                            NULL::timestamptz
+                        )
+                    ]::procrastinate_job_to_defer_v1[]
+                ))
+            ), NULL)
+        )
+        WHERE id = _defer_id
+        RETURNING job_id INTO _job_id;
+
+    DELETE
+        FROM procrastinate_periodic_defers
+        USING (
+            SELECT id
+            FROM procrastinate_periodic_defers
+            WHERE procrastinate_periodic_defers.task_name = _task_name
+            AND procrastinate_periodic_defers.periodic_id = _periodic_id
+            AND procrastinate_periodic_defers.defer_timestamp < _defer_timestamp
+            ORDER BY id
+            FOR UPDATE
+        ) to_delete
+        WHERE procrastinate_periodic_defers.id = to_delete.id;
+
+    RETURN _job_id;
+END;
+$$;
+
+ALTER FUNCTION tintype.procrastinate_defer_periodic_job_v2(_queue_name character varying, _lock character varying, _queueing_lock character varying, _task_name character varying, _priority integer, _periodic_id character varying, _defer_timestamp bigint, _args jsonb) OWNER TO tintype_owner;
+
+CREATE TABLE tintype.procrastinate_jobs (
+    id bigint NOT NULL,
+    queue_name character varying(128) NOT NULL,
+    task_name character varying(128) NOT NULL,
+    lock text,
+    args jsonb DEFAULT '{}'::jsonb NOT NULL,
+    status tintype.procrastinate_job_status DEFAULT 'todo'::tintype.procrastinate_job_status NOT NULL,
+    scheduled_at timestamp with time zone,
+    attempts integer DEFAULT 0 NOT NULL,
+    queueing_lock text,
+    priority integer DEFAULT 0 NOT NULL,
+    abort_requested boolean DEFAULT false NOT NULL,
+    worker_id bigint,
+    CONSTRAINT check_not_todo_abort_requested CHECK ((NOT ((status = 'todo'::tintype.procrastinate_job_status) AND (abort_requested = true))))
+);
+
+ALTER TABLE tintype.procrastinate_jobs OWNER TO tintype_owner;
+
+CREATE FUNCTION tintype.procrastinate_fetch_job_v2(target_queue_names character varying[], p_worker_id bigint) RETURNS tintype.procrastinate_jobs
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+	found_jobs procrastinate_jobs;
+BEGIN
+    WITH candidate AS (
+        SELECT jobs.*
+            FROM procrastinate_jobs AS jobs
+            WHERE
+                -- reject the job if its lock has earlier or higher priority jobs
+                NOT EXISTS (
+                    SELECT 1
+                        FROM procrastinate_jobs AS other_jobs
+                        WHERE
+                            jobs.lock IS NOT NULL
+                            AND other_jobs.lock = jobs.lock
+                            AND (
+                                -- job with same lock is already running
+                                other_jobs.status = 'doing'
+                                OR
+                                -- job with same lock is waiting and has higher priority (or same priority but was queued first)
+                                (
+                                    other_jobs.status = 'todo'
+                                    AND (
+                                        other_jobs.priority > jobs.priority
+                                        OR (
+                                        other_jobs.priority = jobs.priority
+                                        AND other_jobs.id < jobs.id
+                                        )
+                                    )
+                                )
+                            )
+                )
+                AND jobs.status = 'todo'
+                AND (target_queue_names IS NULL OR jobs.queue_name = ANY( target_queue_names ))
+                AND (jobs.scheduled_at IS NULL OR jobs.scheduled_at <= now())
+            ORDER BY jobs.priority DESC, jobs.id ASC LIMIT 1
+            FOR UPDATE OF jobs SKIP LOCKED
+    )
+    UPDATE procrastinate_jobs
+        SET status = 'doing', worker_id = p_worker_id
+        FROM candidate
+        WHERE procrastinate_jobs.id = candidate.id
+        RETURNING procrastinate_jobs.* INTO found_jobs;
+
+ RETURN found_jobs;
+END;
+$$;
+
+ALTER FUNCTION tintype.procrastinate_fetch_job_v2(target_queue_names character varying[], p_worker_id bigint) OWNER TO tintype_owner;
+
+CREATE FUNCTION tintype.procrastinate_finish_job_v1(job_id bigint, end_status tintype.procrastinate_job_status, delete_job boolean) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    _job_id bigint;
+BEGIN
+    IF end_status NOT IN ('succeeded', 'failed', 'aborted') THEN
+        RAISE 'End status should be either "succeeded", "failed" or "aborted" (job id: %)', job_id;
+    END IF;
+    IF delete_job THEN
+        DELETE FROM procrastinate_jobs
+        WHERE id = job_id AND status IN ('todo', 'doing')
+        RETURNING id INTO _job_id;
+    ELSE
+        UPDATE procrastinate_jobs
+        SET status = end_status,
+            abort_requested = false,
+            attempts = CASE status
+                WHEN 'doing' THEN attempts + 1 ELSE attempts
+            END
+        WHERE id = job_id AND status IN ('todo', 'doing')
+        RETURNING id INTO _job_id;
+    END IF;
+    IF _job_id IS NULL THEN
+        RAISE 'Job was not found or not in "doing" or "todo" status (job id: %)', job_id;
+    END IF;
+END;
+$$;
+
+ALTER FUNCTION tintype.procrastinate_finish_job_v1(job_id bigint, end_status tintype.procrastinate_job_status, delete_job boolean) OWNER TO tintype_owner;
+
+CREATE FUNCTION tintype.procrastinate_notify_queue_abort_job_v1() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    payload TEXT;
+BEGIN
+    SELECT json_build_object('type', 'abort_job_requested', 'job_id', NEW.id)::text INTO payload;
+	PERFORM pg_notify('procrastinate_queue_v1#' || NEW.queue_name, payload);
+	PERFORM pg_notify('procrastinate_any_queue_v1', payload);
+	RETURN NEW;
+END;
+$$;
+
+ALTER FUNCTION tintype.procrastinate_notify_queue_abort_job_v1() OWNER TO tintype_owner;
+
+CREATE FUNCTION tintype.procrastinate_notify_queue_job_inserted_v1() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    payload TEXT;
+BEGIN
+    SELECT json_build_object('type', 'job_inserted', 'job_id', NEW.id)::text INTO payload;
+	PERFORM pg_notify('procrastinate_queue_v1#' || NEW.queue_name, payload);
+	PERFORM pg_notify('procrastinate_any_queue_v1', payload);
+	RETURN NEW;
+END;
+$$;
+
+ALTER FUNCTION tintype.procrastinate_notify_queue_job_inserted_v1() OWNER TO tintype_owner;
+
+CREATE FUNCTION tintype.procrastinate_prune_stalled_workers_v1(seconds_since_heartbeat double precision) RETURNS TABLE(worker_id bigint)
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    RETURN QUERY
+    DELETE FROM procrastinate_workers
+    WHERE last_heartbeat < NOW() - (seconds_since_heartbeat || 'SECOND')::INTERVAL
+    RETURNING procrastinate_workers.id;
+END;
+$$;
+
+ALTER FUNCTION tintype.procrastinate_prune_stalled_workers_v1(seconds_since_heartbeat double precision) OWNER TO tintype_owner;
+
+CREATE FUNCTION tintype.procrastinate_register_worker_v1() RETURNS TABLE(worker_id bigint)
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    RETURN QUERY
+    INSERT INTO procrastinate_workers DEFAULT VALUES
+    RETURNING procrastinate_workers.id;
+END;
+$$;
+
+ALTER FUNCTION tintype.procrastinate_register_worker_v1() OWNER TO tintype_owner;
+
+CREATE FUNCTION tintype.procrastinate_retry_job_v1(job_id bigint, retry_at timestamp with time zone, new_priority integer, new_queue_name character varying, new_lock character varying) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    _job_id bigint;
+    _abort_requested boolean;
+BEGIN
+    SELECT abort_requested FROM procrastinate_jobs
+    WHERE id = job_id AND status = 'doing'
+    FOR UPDATE
+    INTO _abort_requested;
+    IF _abort_requested THEN
+        UPDATE procrastinate_jobs
+        SET status = 'failed'::procrastinate_job_status
+        WHERE id = job_id AND status = 'doing'
+        RETURNING id INTO _job_id;
+    ELSE
+        UPDATE procrastinate_jobs
+        SET status = 'todo'::procrastinate_job_status,
+            attempts = attempts + 1,
+            scheduled_at = retry_at,
+            priority = COALESCE(new_priority, priority),
+            queue_name = COALESCE(new_queue_name, queue_name),
+            lock = COALESCE(new_lock, lock)
+        WHERE id = job_id AND status = 'doing'
+        RETURNING id INTO _job_id;
+    END IF;
+
+    IF _job_id IS NULL THEN
+        RAISE 'Job was not found or not in "doing" status (job id: %)', job_id;
+    END IF;
+END;
+$$;
+
+ALTER FUNCTION tintype.procrastinate_retry_job_v1(job_id bigint, retry_at timestamp with time zone, new_priority integer, new_queue_name character varying, new_lock character varying) OWNER TO tintype_owner;
+
+CREATE FUNCTION tintype.procrastinate_retry_job_v2(job_id bigint, retry_at timestamp with time zone, new_priority integer, new_queue_name character varying, new_lock character varying) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    _job_id bigint;
+    _abort_requested boolean;
+    _current_status procrastinate_job_status;
+BEGIN
+    SELECT status, abort_requested FROM procrastinate_jobs
+    WHERE id = job_id AND status IN ('doing', 'failed')
+    FOR UPDATE
+    INTO _current_status, _abort_requested;
+    IF _current_status = 'doing' AND _abort_requested THEN
+        UPDATE procrastinate_jobs
+        SET status = 'failed'::procrastinate_job_status
+        WHERE id = job_id AND status = 'doing'
+        RETURNING id INTO _job_id;
+    ELSE
+        UPDATE procrastinate_jobs
+        SET status = 'todo'::procrastinate_job_status,
+            attempts = attempts + 1,
+            scheduled_at = retry_at,
+            priority = COALESCE(new_priority, priority),
+            queue_name = COALESCE(new_queue_name, queue_name),
+            lock = COALESCE(new_lock, lock)
+        WHERE id = job_id AND status IN ('doing', 'failed')
+        RETURNING id INTO _job_id;
+    END IF;
+
+    IF _job_id IS NULL THEN
+        RAISE 'Job was not found or has an invalid status to retry (job id: %)', job_id;
+    END IF;
+
+END;
+$$;
+
+ALTER FUNCTION tintype.procrastinate_retry_job_v2(job_id bigint, retry_at timestamp with time zone, new_priority integer, new_queue_name character varying, new_lock character varying) OWNER TO tintype_owner;
+
+CREATE FUNCTION tintype.procrastinate_trigger_abort_requested_events_procedure_v1() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    INSERT INTO procrastinate_events(job_id, type)
+        VALUES (NEW.id, 'abort_requested'::procrastinate_job_event_type);
+    RETURN NEW;
+END;
+$$;
+
+ALTER FUNCTION tintype.procrastinate_trigger_abort_requested_events_procedure_v1() OWNER TO tintype_owner;
+
+CREATE FUNCTION tintype.procrastinate_trigger_function_scheduled_events_v1() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    INSERT INTO procrastinate_events(job_id, type, at)
+        VALUES (NEW.id, 'scheduled'::procrastinate_job_event_type, NEW.scheduled_at);
+
+	RETURN NEW;
+END;
+$$;
+
+ALTER FUNCTION tintype.procrastinate_trigger_function_scheduled_events_v1() OWNER TO tintype_owner;
+
+CREATE FUNCTION tintype.procrastinate_trigger_function_status_events_insert_v1() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    INSERT INTO procrastinate_events(job_id, type)
+        VALUES (NEW.id, 'deferred'::procrastinate_job_event_type);
+	RETURN NEW;
+END;
+$$;
+
+ALTER FUNCTION tintype.procrastinate_trigger_function_status_events_insert_v1() OWNER TO tintype_owner;
+
+CREATE FUNCTION tintype.procrastinate_trigger_function_status_events_update_v1() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    WITH t AS (
+        SELECT CASE
+            WHEN OLD.status = 'todo'::procrastinate_job_status
+                AND NEW.status = 'doing'::procrastinate_job_status
+                THEN 'started'::procrastinate_job_event_type
+            WHEN OLD.status = 'doing'::procrastinate_job_status
+                AND NEW.status = 'todo'::procrastinate_job_status
+                THEN 'deferred_for_retry'::procrastinate_job_event_type
+            WHEN OLD.status = 'doing'::procrastinate_job_status
+                AND NEW.status = 'failed'::procrastinate_job_status
+                THEN 'failed'::procrastinate_job_event_type
+            WHEN OLD.status = 'doing'::procrastinate_job_status
+                AND NEW.status = 'succeeded'::procrastinate_job_status
+                THEN 'succeeded'::procrastinate_job_event_type
+            WHEN OLD.status = 'todo'::procrastinate_job_status
+                AND (
+                    NEW.status = 'cancelled'::procrastinate_job_status
+                    OR NEW.status = 'failed'::procrastinate_job_status
+                    OR NEW.status = 'succeeded'::procrastinate_job_status
+                )
+                THEN 'cancelled'::procrastinate_job_event_type
+            WHEN OLD.status = 'doing'::procrastinate_job_status
+                AND NEW.status = 'aborted'::procrastinate_job_status
+                THEN 'aborted'::procrastinate_job_event_type
+            WHEN OLD.status = 'failed'::procrastinate_job_status
+                AND NEW.status = 'todo'::procrastinate_job_status
+                THEN 'retried'::procrastinate_job_event_type
+            ELSE NULL
+        END as event_type
+    )
+    INSERT INTO procrastinate_events(job_id, type)
+        SELECT NEW.id, t.event_type
+        FROM t
+        WHERE t.event_type IS NOT NULL;
+	RETURN NEW;
+END;
+$$;
+
+ALTER FUNCTION tintype.procrastinate_trigger_function_status_events_update_v1() OWNER TO tintype_owner;
+
+CREATE FUNCTION tintype.procrastinate_unlink_periodic_defers_v1() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    UPDATE procrastinate_periodic_defers
+    SET job_id = NULL
+    WHERE job_id = OLD.id;
+    RETURN OLD;
+END;
+$$;
+
+ALTER FUNCTION tintype.procrastinate_unlink_periodic_defers_v1() OWNER TO tintype_owner;
+
+CREATE FUNCTION tintype.procrastinate_unregister_worker_v1(worker_id bigint) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    DELETE FROM procrastinate_workers
+    WHERE id = worker_id;
+END;
+$$;
+
+ALTER FUNCTION tintype.procrastinate_unregister_worker_v1(worker_id bigint) OWNER TO tintype_owner;
+
+CREATE FUNCTION tintype.procrastinate_update_heartbeat_v1(worker_id bigint) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    UPDATE procrastinate_workers
+    SET last_heartbeat = NOW()
+    WHERE id = worker_id;
+END;
+$$;
+
+ALTER FUNCTION tintype.procrastinate_update_heartbeat_v1(worker_id bigint) OWNER TO tintype_owner;
+
+CREATE FUNCTION tintype.tenant_of_host(in_host text) RETURNS bigint
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'tintype', 'pg_temp'
+    AS $$ SELECT id FROM tenants WHERE in_host = ANY (hostnames) OR slug = 'default'
+          ORDER BY (in_host = ANY (hostnames)) DESC LIMIT 1 $$;
+
+ALTER FUNCTION tintype.tenant_of_host(in_host text) OWNER TO tintype_owner;
+
+CREATE FUNCTION tintype.tenant_of_image(in_bucket smallint, in_id bigint, in_secret bytea) RETURNS bigint
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'tintype', 'pg_temp'
+    AS $$ SELECT tenant FROM images WHERE bucket = in_bucket AND id = in_id AND secret = in_secret $$;
+
+ALTER FUNCTION tintype.tenant_of_image(in_bucket smallint, in_id bigint, in_secret bytea) OWNER TO tintype_owner;
+
+CREATE TABLE tintype.api_keys (
+    id bigint NOT NULL,
+    tenant bigint NOT NULL,
+    name text NOT NULL,
+    secret_hash bytea NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone,
+    revoked_at timestamp with time zone,
+    CONSTRAINT api_keys_secret_hash_check CHECK ((length(secret_hash) = 32))
+);
+
+ALTER TABLE tintype.api_keys OWNER TO tintype_owner;
+
+CREATE TABLE tintype.blob_refs (
+    bucket smallint NOT NULL,
+    tenant bigint NOT NULL,
+    sha256 bytea NOT NULL,
+    image bigint NOT NULL,
+    version integer NOT NULL,
+    owner bigint
+);
+
+ALTER TABLE tintype.blob_refs OWNER TO tintype_owner;
+
+CREATE TABLE tintype.blobs (
+    bucket smallint NOT NULL,
+    tenant bigint NOT NULL,
+    sha256 bytea NOT NULL,
+    size bigint NOT NULL,
+    format text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT blobs_sha256_check CHECK ((length(sha256) = 32))
+);
+
+ALTER TABLE tintype.blobs OWNER TO tintype_owner;
+
+CREATE TABLE tintype.images (
+    bucket smallint NOT NULL,
+    id bigint NOT NULL,
+    tenant bigint NOT NULL,
+    secret bytea NOT NULL,
+    owner bigint,
+    created_by bigint,
+    kind text NOT NULL,
+    recipe jsonb NOT NULL,
+    sha256 bytea NOT NULL,
+    source_sha256 bytea NOT NULL,
+    sanitiser_version smallint NOT NULL,
+    format text NOT NULL,
+    width integer NOT NULL,
+    height integer NOT NULL,
+    frames integer NOT NULL,
+    size bigint NOT NULL,
+    title text,
+    alt text,
+    tags text[] DEFAULT '{}'::text[] NOT NULL,
+    visibility text NOT NULL,
+    state text NOT NULL,
+    state_reason text,
+    version integer DEFAULT 1 NOT NULL,
+    thumbhash text,
+    dominant_color text,
+    write_token_hash bytea,
+    read_token_hash bytea,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    purged_at timestamp with time zone,
+    CONSTRAINT images_secret_check CHECK ((length(secret) = 8)),
+    CONSTRAINT images_state_check CHECK ((state = ANY (ARRAY['processing'::text, 'ready'::text, 'rejected'::text, 'failed'::text, 'quarantined'::text, 'trashed'::text, 'purged'::text]))),
+    CONSTRAINT images_visibility_check CHECK ((visibility = ANY (ARRAY['public'::text, 'unlisted'::text, 'followers'::text, 'private'::text])))
+);
+
+ALTER TABLE tintype.images OWNER TO tintype_owner;
+
+CREATE TABLE tintype.procrastinate_events (
+    id bigint NOT NULL,
+    job_id bigint NOT NULL,
+    type tintype.procrastinate_job_event_type,
+    at timestamp with time zone DEFAULT now()
+);
+
+ALTER TABLE tintype.procrastinate_events OWNER TO tintype_owner;
+
+CREATE SEQUENCE tintype.procrastinate_events_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+
+ALTER SEQUENCE tintype.procrastinate_events_id_seq OWNER TO tintype_owner;
+
+ALTER SEQUENCE tintype.procrastinate_events_id_seq OWNED BY tintype.procrastinate_events.id;
+
+CREATE SEQUENCE tintype.procrastinate_jobs_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+
+ALTER SEQUENCE tintype.procrastinate_jobs_id_seq OWNER TO tintype_owner;
+
+ALTER SEQUENCE tintype.procrastinate_jobs_id_seq OWNED BY tintype.procrastinate_jobs.id;
+
+CREATE TABLE tintype.procrastinate_periodic_defers (
+    id bigint NOT NULL,
+    task_name character varying(128) NOT NULL,
+    defer_timestamp bigint,
+    job_id bigint,
+    periodic_id character varying(128) DEFAULT ''::character varying NOT NULL
+);
+
+ALTER TABLE tintype.procrastinate_periodic_defers OWNER TO tintype_owner;
+
+CREATE SEQUENCE tintype.procrastinate_periodic_defers_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+
+ALTER SEQUENCE tintype.procrastinate_periodic_defers_id_seq OWNER TO tintype_owner;
+
+ALTER SEQUENCE tintype.procrastinate_periodic_defers_id_seq OWNED BY tintype.procrastinate_periodic_defers.id;
+
+CREATE TABLE tintype.procrastinate_workers (
+    id bigint NOT NULL,
+    last_heartbeat timestamp with time zone DEFAULT now() NOT NULL
+);
+
+ALTER TABLE tintype.procrastinate_workers OWNER TO tintype_owner;
+
+ALTER TABLE tintype.procrastinate_workers ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME tintype.procrastinate_workers_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE tintype.tenants (
+    id bigint NOT NULL,
+    slug text NOT NULL,
+    hostnames text[] DEFAULT '{}'::text[] NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT tenants_slug_check CHECK ((slug ~ '^[a-z0-9][a-z0-9-]{0,62}$'::text))
+);
+
+ALTER TABLE tintype.tenants OWNER TO tintype_owner;
+
+CREATE TABLE tintype.variants (
+    bucket smallint NOT NULL,
+    tenant bigint NOT NULL,
+    sha256 bytea NOT NULL,
+    digest text NOT NULL,
+    preset text NOT NULL,
+    format text NOT NULL,
+    width integer NOT NULL,
+    height integer NOT NULL,
+    size bigint NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+ALTER TABLE tintype.variants OWNER TO tintype_owner;
+
+ALTER TABLE ONLY tintype.procrastinate_events ALTER COLUMN id SET DEFAULT nextval('tintype.procrastinate_events_id_seq'::regclass);
+
+ALTER TABLE ONLY tintype.procrastinate_jobs ALTER COLUMN id SET DEFAULT nextval('tintype.procrastinate_jobs_id_seq'::regclass);
+
+ALTER TABLE ONLY tintype.procrastinate_periodic_defers ALTER COLUMN id SET DEFAULT nextval('tintype.procrastinate_periodic_defers_id_seq'::regclass);
+
+ALTER TABLE ONLY tintype.api_keys
+    ADD CONSTRAINT api_keys_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY tintype.blob_refs
+    ADD CONSTRAINT blob_refs_pkey PRIMARY KEY (bucket, tenant, sha256, image, version);
+
+ALTER TABLE ONLY tintype.blobs
+    ADD CONSTRAINT blobs_pkey PRIMARY KEY (bucket, tenant, sha256);
+
+ALTER TABLE ONLY tintype.images
+    ADD CONSTRAINT images_pkey PRIMARY KEY (bucket, id);
+
+ALTER TABLE ONLY tintype.procrastinate_events
+    ADD CONSTRAINT procrastinate_events_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY tintype.procrastinate_jobs
+    ADD CONSTRAINT procrastinate_jobs_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY tintype.procrastinate_periodic_defers
+    ADD CONSTRAINT procrastinate_periodic_defers_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY tintype.procrastinate_periodic_defers
+    ADD CONSTRAINT procrastinate_periodic_defers_unique UNIQUE (task_name, periodic_id, defer_timestamp);
+
+ALTER TABLE ONLY tintype.procrastinate_workers
+    ADD CONSTRAINT procrastinate_workers_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY tintype.tenants
+    ADD CONSTRAINT tenants_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY tintype.tenants
+    ADD CONSTRAINT tenants_slug_key UNIQUE (slug);
+
+ALTER TABLE ONLY tintype.variants
+    ADD CONSTRAINT variants_pkey PRIMARY KEY (bucket, tenant, sha256, digest);
+
+CREATE INDEX idx_procrastinate_jobs_worker_not_null ON tintype.procrastinate_jobs USING btree (worker_id) WHERE ((worker_id IS NOT NULL) AND (status = 'doing'::tintype.procrastinate_job_status));
+
+CREATE INDEX idx_procrastinate_workers_last_heartbeat ON tintype.procrastinate_workers USING btree (last_heartbeat);
+
+CREATE INDEX procrastinate_events_job_id_fkey_v1 ON tintype.procrastinate_events USING btree (job_id);
+
+CREATE INDEX procrastinate_jobs_id_lock_idx_v1 ON tintype.procrastinate_jobs USING btree (id, lock) WHERE (status = ANY (ARRAY['todo'::tintype.procrastinate_job_status, 'doing'::tintype.procrastinate_job_status]));
+
+CREATE UNIQUE INDEX procrastinate_jobs_lock_idx_v1 ON tintype.procrastinate_jobs USING btree (lock) WHERE (status = 'doing'::tintype.procrastinate_job_status);
+
+CREATE INDEX procrastinate_jobs_priority_idx_v1 ON tintype.procrastinate_jobs USING btree (priority DESC, id) WHERE (status = 'todo'::tintype.procrastinate_job_status);
+
+CREATE INDEX procrastinate_jobs_queue_name_idx_v1 ON tintype.procrastinate_jobs USING btree (queue_name);
+
+CREATE UNIQUE INDEX procrastinate_jobs_queueing_lock_idx_v1 ON tintype.procrastinate_jobs USING btree (queueing_lock) WHERE (status = 'todo'::tintype.procrastinate_job_status);
+
+CREATE INDEX procrastinate_periodic_defers_job_id_fkey_v1 ON tintype.procrastinate_periodic_defers USING btree (job_id);
+
+CREATE TRIGGER procrastinate_jobs_notify_queue_job_aborted_v1 AFTER UPDATE OF abort_requested ON tintype.procrastinate_jobs FOR EACH ROW WHEN (((old.abort_requested = false) AND (new.abort_requested = true) AND (new.status = 'doing'::tintype.procrastinate_job_status))) EXECUTE FUNCTION tintype.procrastinate_notify_queue_abort_job_v1();
+
+CREATE TRIGGER procrastinate_trigger_abort_requested_events_v1 AFTER UPDATE OF abort_requested ON tintype.procrastinate_jobs FOR EACH ROW WHEN ((new.abort_requested = true)) EXECUTE FUNCTION tintype.procrastinate_trigger_abort_requested_events_procedure_v1();
+
+CREATE TRIGGER procrastinate_trigger_delete_jobs_v1 BEFORE DELETE ON tintype.procrastinate_jobs FOR EACH ROW EXECUTE FUNCTION tintype.procrastinate_unlink_periodic_defers_v1();
+
+CREATE TRIGGER procrastinate_trigger_scheduled_events_v1 AFTER INSERT OR UPDATE ON tintype.procrastinate_jobs FOR EACH ROW WHEN (((new.scheduled_at IS NOT NULL) AND (new.status = 'todo'::tintype.procrastinate_job_status))) EXECUTE FUNCTION tintype.procrastinate_trigger_function_scheduled_events_v1();
+
+CREATE TRIGGER procrastinate_trigger_status_events_insert_v1 AFTER INSERT ON tintype.procrastinate_jobs FOR EACH ROW WHEN ((new.status = 'todo'::tintype.procrastinate_job_status)) EXECUTE FUNCTION tintype.procrastinate_trigger_function_status_events_insert_v1();
+
+CREATE TRIGGER procrastinate_trigger_status_events_update_v1 AFTER UPDATE OF status ON tintype.procrastinate_jobs FOR EACH ROW EXECUTE FUNCTION tintype.procrastinate_trigger_function_status_events_update_v1();
+
+ALTER TABLE ONLY tintype.api_keys
+    ADD CONSTRAINT api_keys_tenant_fkey FOREIGN KEY (tenant) REFERENCES tintype.tenants(id);
+
+ALTER TABLE ONLY tintype.procrastinate_events
+    ADD CONSTRAINT procrastinate_events_job_id_fkey FOREIGN KEY (job_id) REFERENCES tintype.procrastinate_jobs(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY tintype.procrastinate_jobs
+    ADD CONSTRAINT procrastinate_jobs_worker_id_fkey FOREIGN KEY (worker_id) REFERENCES tintype.procrastinate_workers(id) ON DELETE SET NULL;
+
+ALTER TABLE ONLY tintype.procrastinate_periodic_defers
+    ADD CONSTRAINT procrastinate_periodic_defers_job_id_fkey FOREIGN KEY (job_id) REFERENCES tintype.procrastinate_jobs(id);
+
+ALTER TABLE tintype.api_keys ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE tintype.blob_refs ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE tintype.blobs ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE tintype.images ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY of_tenant ON tintype.api_keys USING ((tenant = tintype.current_tenant()));
+
+CREATE POLICY of_tenant ON tintype.blob_refs USING ((tenant = tintype.current_tenant()));
+
+CREATE POLICY of_tenant ON tintype.blobs USING ((tenant = tintype.current_tenant()));
+
+CREATE POLICY of_tenant ON tintype.images USING ((tenant = tintype.current_tenant()));
+
+CREATE POLICY of_tenant ON tintype.tenants USING ((id = tintype.current_tenant()));
+
+CREATE POLICY of_tenant ON tintype.variants USING ((tenant = tintype.current_tenant()));
+
+ALTER TABLE tintype.tenants ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE tintype.variants ENABLE ROW LEVEL SECURITY;
+
+GRANT USAGE ON SCHEMA tintype TO tintype_app;
+
+REVOKE ALL ON FUNCTION tintype.find_api_key(in_id bigint, OUT tenant bigint, OUT secret_hash bytea) FROM PUBLIC;
+GRANT ALL ON FUNCTION tintype.find_api_key(in_id bigint, OUT tenant bigint, OUT secret_hash bytea) TO tintype_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.procrastinate_jobs TO tintype_app;
+
+REVOKE ALL ON FUNCTION tintype.tenant_of_host(in_host text) FROM PUBLIC;
+GRANT ALL ON FUNCTION tintype.tenant_of_host(in_host text) TO tintype_app;
+
+REVOKE ALL ON FUNCTION tintype.tenant_of_image(in_bucket smallint, in_id bigint, in_secret bytea) FROM PUBLIC;
+GRANT ALL ON FUNCTION tintype.tenant_of_image(in_bucket smallint, in_id bigint, in_secret bytea) TO tintype_app;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE tintype.api_keys TO tintype_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.blob_refs TO tintype_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.blobs TO tintype_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.images TO tintype_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.procrastinate_events TO tintype_app;
+
+GRANT USAGE ON SEQUENCE tintype.procrastinate_events_id_seq TO tintype_app;
+
+GRANT USAGE ON SEQUENCE tintype.procrastinate_jobs_id_seq TO tintype_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.procrastinate_periodic_defers TO tintype_app;
+
+GRANT USAGE ON SEQUENCE tintype.procrastinate_periodic_defers_id_seq TO tintype_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.procrastinate_workers TO tintype_app;
+
+GRANT USAGE ON SEQUENCE tintype.procrastinate_workers_id_seq TO tintype_app;
+
+GRANT SELECT ON TABLE tintype.tenants TO tintype_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.variants TO tintype_app;

@@ -1,0 +1,173 @@
+"""The second lock: what PostgreSQL shows of another tenant when a query forgets to ask."""
+
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import anyio
+import psycopg
+import pytest
+
+from postgres import Server, fresh_database
+from tintype.db.blobs import insert_ref, is_referenced, lock_blob_for_upload, owner_has
+from tintype.db.migrate import migrate
+from tintype.db.pool import Clash, Database, DatabaseConfig
+from tintype.db.setup import create_api_key, ensure_default_tenant
+from tintype.db.tenants import find_api_key, tenant_of_host
+from tintype.domain.errors import Code, Problem
+from tintype.domain.format import Format
+from tintype.domain.ids import blob_bucket
+
+
+@dataclass(frozen=True)
+class Tenants:
+    """A database with two tenants, each with a blob."""
+
+    url: str
+    ours: int
+    theirs: int
+    our_blob: bytes
+    their_blob: bytes
+
+
+@pytest.fixture(scope="module")
+def tenants(postgres_server: Server) -> Tenants:
+    url = fresh_database(postgres_server)
+    migrate(url)
+    ensure_default_tenant(url)
+    ours, theirs = secrets.token_bytes(32), secrets.token_bytes(32)
+    with psycopg.connect(url) as connection:
+        row = connection.execute("SELECT id FROM tintype.tenants").fetchone()
+        assert row is not None
+        connection.execute(
+            "INSERT INTO tintype.tenants (id, slug, hostnames) VALUES (7, 'other', ARRAY['other.example'])"
+        )
+        for tenant, sha256 in ((row[0], ours), (7, theirs)):
+            connection.execute(
+                "INSERT INTO tintype.blobs (bucket, tenant, sha256, size, format) VALUES (%s, %s, %s, 1, 'png')",
+                [blob_bucket(sha256), tenant, sha256],
+            )
+    return Tenants(url, row[0], 7, ours, theirs)
+
+
+@asynccontextmanager
+async def opened(url: str) -> AsyncIterator[Database]:
+    database = Database(DatabaseConfig(url))
+    await database.open()
+    try:
+        yield database
+    finally:
+        await database.close()
+
+
+def test_a_query_that_forgets_its_tenant_sees_its_own_rows_alone(tenants: Tenants) -> None:
+    async def story() -> None:
+        async with opened(tenants.url) as database, database.transaction(tenants.ours) as connection:
+            cursor = await connection.execute("SELECT tenant, sha256 FROM blobs")
+            assert await cursor.fetchall() == [(tenants.ours, tenants.our_blob)]
+
+    anyio.run(story)
+
+
+def test_without_a_tenant_nothing_is_seen(tenants: Tenants) -> None:
+    async def story() -> None:
+        async with opened(tenants.url) as database, database.lookup() as connection:
+            for table in ("tenants", "api_keys", "blobs", "blob_refs", "images", "variants"):
+                cursor = await connection.execute(b"SELECT count(*) FROM " + table.encode())
+                assert await cursor.fetchone() == (0,), table
+
+    anyio.run(story)
+
+
+def test_the_tenant_of_one_transaction_does_not_reach_the_next(tenants: Tenants) -> None:
+    async def story() -> None:
+        database = Database(DatabaseConfig(tenants.url, pool_max=1))
+        await database.open()
+        async with database.transaction(tenants.ours) as connection:
+            await connection.execute("SELECT 1")
+        async with database.lookup() as connection:
+            cursor = await connection.execute("SELECT count(*) FROM blobs")
+            assert await cursor.fetchone() == (0,)
+        await database.close()
+
+    anyio.run(story)
+
+
+def test_rows_of_another_tenant_can_be_neither_changed_nor_made(tenants: Tenants) -> None:
+    async def story() -> None:
+        async with opened(tenants.url) as database:
+            async with database.transaction(tenants.ours) as connection:
+                cursor = await connection.execute(
+                    "DELETE FROM blobs WHERE bucket = %s AND sha256 = %s RETURNING 1",
+                    [blob_bucket(tenants.their_blob), tenants.their_blob],
+                )
+                assert await cursor.fetchall() == []
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                async with database.transaction(tenants.ours) as connection:
+                    await insert_ref(
+                        connection, tenant=tenants.theirs, sha256=tenants.their_blob, image=1, version=1, owner=None
+                    )
+
+    anyio.run(story)
+
+
+def test_keys_and_hosts_find_their_tenant_by_the_narrow_functions(tenants: Tenants) -> None:
+    key = create_api_key(tenants.url, "other", "a key")
+
+    async def story() -> None:
+        async with opened(tenants.url) as database, database.lookup() as connection:
+            found = await find_api_key(connection, key.id)
+            assert found is not None
+            assert found.tenant == tenants.theirs
+            assert key.matches(found.secret_hash)
+            assert await find_api_key(connection, key.id + 1) is None
+            assert await tenant_of_host(connection, "other.example") == tenants.theirs
+            assert await tenant_of_host(connection, "unknown.example") == tenants.ours
+
+    anyio.run(story)
+
+
+def test_a_revoked_or_expired_key_finds_nothing(tenants: Tenants) -> None:
+    revoked, expired = (create_api_key(tenants.url, "other", name) for name in ("revoked", "expired"))
+    with psycopg.connect(tenants.url) as connection:
+        connection.execute("UPDATE tintype.api_keys SET revoked_at = now() WHERE id = %s", [revoked.id])
+        connection.execute("UPDATE tintype.api_keys SET expires_at = now() WHERE id = %s", [expired.id])
+
+    async def story() -> None:
+        async with opened(tenants.url) as database, database.lookup() as connection:
+            assert await find_api_key(connection, revoked.id) is None
+            assert await find_api_key(connection, expired.id) is None
+
+    anyio.run(story)
+
+
+def test_references_are_counted_by_rows_and_belong_to_their_owner(tenants: Tenants) -> None:
+    sha256 = secrets.token_bytes(32)
+
+    async def story() -> None:
+        async with opened(tenants.url) as database:
+            async with database.transaction(tenants.ours) as connection:
+                await lock_blob_for_upload(connection, tenant=tenants.ours, sha256=sha256, size=9, fmt=Format.PNG)
+                assert not await is_referenced(connection, tenant=tenants.ours, sha256=sha256)
+                await insert_ref(connection, tenant=tenants.ours, sha256=sha256, image=5, version=1, owner=42)
+            async with database.transaction(tenants.ours) as connection:
+                assert await is_referenced(connection, tenant=tenants.ours, sha256=sha256)
+                assert await owner_has(connection, tenant=tenants.ours, sha256=sha256, owner=42)
+                assert not await owner_has(connection, tenant=tenants.ours, sha256=sha256, owner=43)
+            with pytest.raises(Clash):
+                async with database.transaction(tenants.ours) as connection:
+                    await insert_ref(connection, tenant=tenants.ours, sha256=sha256, image=5, version=1, owner=42)
+
+    anyio.run(story)
+
+
+def test_a_database_that_is_away_is_a_problem_within_two_seconds() -> None:
+    async def story() -> None:
+        async with opened("postgresql://nobody@127.0.0.1:1/none") as database:
+            with anyio.fail_after(2), pytest.raises(Problem) as caught:
+                async with database.lookup():
+                    pass
+            assert caught.value.code is Code.UNAVAILABLE
+
+    anyio.run(story)
