@@ -1,0 +1,335 @@
+import io
+import struct
+import zlib
+
+import pytest
+import pyvips
+from PIL import Image
+
+import samples
+from samples import png_chunk
+from sanitising import CANARY, LIMITS, refusal_of, shown, stored
+from tintype.domain.errors import Code, Problem
+from tintype.imaging import icc, sanitise_png
+from tintype.imaging.examine import examine
+
+W, H = 61, 47
+PLAIN = samples.png(W, H)
+PALETTE = samples.png(W, H, mode="P")
+
+Chunk = tuple[bytes, bytes]
+
+
+def chunks_of(source: bytes) -> list[Chunk]:
+    chunks, at = [], 8
+    while at < len(source):
+        length = int.from_bytes(source[at : at + 4], "big")
+        chunks.append((source[at + 4 : at + 8], source[at + 8 : at + 8 + length]))
+        at += 12 + length
+    return chunks
+
+
+def png_of(chunks: list[Chunk]) -> bytes:
+    return samples.png(1, 1)[:8] + b"".join(png_chunk(kind, body) for kind, body in chunks)
+
+
+def kinds_of(source: bytes) -> list[bytes]:
+    return [kind for kind, _ in chunks_of(source)]
+
+
+def with_chunks(*chunks: Chunk, source: bytes = PLAIN) -> bytes:
+    """Return the PNG with chunks behind IHDR."""
+    before, *rest = chunks_of(source)
+    return png_of([before, *chunks, *rest])
+
+
+def with_late(*chunks: Chunk, source: bytes = PLAIN) -> bytes:
+    """Return the PNG with chunks before IEND."""
+    *before, end = chunks_of(source)
+    return png_of([*before, *chunks, end])
+
+
+KEPT = {
+    b"sRGB": b"\0",
+    b"gAMA": struct.pack(">I", 45455),
+    b"cHRM": struct.pack(">8I", 31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000),
+    b"cICP": b"\x0c\x0d\0\1",
+    b"sBIT": b"\x08\x08\x08",
+    b"bKGD": b"\0\1\0\2\0\3",
+    b"tRNS": b"\0\xe6\0\x1e\0\x28",
+    b"pHYs": struct.pack(">IIB", 3780, 3780, 1),
+}
+
+
+@pytest.mark.parametrize("kind", KEPT)
+def test_a_chunk_on_which_the_picture_depends_stays(kind: bytes) -> None:
+    source = with_chunks((kind, KEPT[kind]))
+    assert stored(source) == source
+
+
+@pytest.mark.parametrize("kind", KEPT)
+def test_such_a_chunk_of_another_length_is_dropped(kind: bytes) -> None:
+    assert stored(with_chunks((kind, KEPT[kind] + CANARY))) == PLAIN
+
+
+@pytest.mark.parametrize("kind", KEPT)
+def test_such_a_chunk_behind_the_image_data_is_dropped(kind: bytes) -> None:
+    assert stored(with_late((kind, KEPT[kind]))) == PLAIN
+
+
+@pytest.mark.parametrize("kind", KEPT)
+def test_the_first_sound_one_of_several_stays(kind: bytes) -> None:
+    sound = (kind, KEPT[kind])
+    assert stored(with_chunks((kind, b""), sound, sound)) == with_chunks(sound)
+
+
+def test_transparency_of_a_palette_stays_up_to_its_length() -> None:
+    body = dict(chunks_of(PALETTE))[b"tRNS"]
+    entries = len(dict(chunks_of(PALETTE))[b"PLTE"]) // 3
+    assert stored(PALETTE) == PALETTE
+    too_long = png_of([(kind, bytes(entries + 1) if data == body else data) for kind, data in chunks_of(PALETTE)])
+    assert b"tRNS" not in stored(too_long)
+
+
+def test_unknown_ancillary_chunks_and_text_are_dropped_wherever_they_stand() -> None:
+    hidden = [
+        (kind, CANARY) for kind in (b"tEXt", b"zTXt", b"iTXt", b"tIME", b"prVt", b"hIST", b"sPLT", b"iDOT", b"caBX")
+    ]
+    assert stored(with_chunks(*hidden)) == stored(with_late(*hidden)) == PLAIN
+
+
+def test_nothing_behind_the_end_is_kept() -> None:
+    assert stored(PLAIN + samples.png(64, 64)[8:]) == stored(PLAIN + b"<script>") == PLAIN
+
+
+# Orientation
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_an_early_orientation_is_kept_alone_and_told(orientation: int) -> None:
+    source = samples.png(W, H, orientation=orientation, canary=CANARY)
+    result = stored(source)
+    examined = examine(source, LIMITS)
+    assert (examined.width, examined.height) == (W, H)
+    assert kinds_of(result).count(b"eXIf") == (orientation != 1)
+    turned = pyvips.Image.new_from_buffer(result, "").autorot()
+    assert (turned.width, turned.height) == (W, H)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        with_late((b"eXIf", samples.exif(6))),
+        with_chunks((b"eXIf", b"Exif\0\0" + samples.exif(6))),
+        with_chunks((b"eXIf", samples.exif(1)), (b"eXIf", samples.exif(6))),
+    ],
+    ids=["behind the image data", "with the prefix of JPEG", "second"],
+)
+def test_an_orientation_that_browsers_and_libvips_ignore_is_dropped(source: bytes) -> None:
+    examined = examine(source, LIMITS)
+    assert (examined.width, examined.height) == (W, H)
+    seen = pyvips.Image.new_from_buffer(source, "").autorot()
+    assert (seen.width, seen.height) == (W, H)
+    assert stored(source) == PLAIN
+
+
+# Colour profile
+
+
+def profile_chunk(profile: bytes, *, tail: bytes = b"") -> Chunk:
+    return (b"iCCP", b"a name\0\0" + zlib.compress(profile) + tail)
+
+
+def test_a_profile_stays_untouched() -> None:
+    source = with_chunks(profile_chunk(samples.icc_profile()))
+    assert stored(source) == source
+
+
+@pytest.mark.parametrize(
+    "chunk",
+    [
+        profile_chunk(samples.icc_profile(), tail=CANARY),
+        (b"iCCP", b"a name\0\0" + zlib.compress(samples.icc_profile() + CANARY, 0)),
+    ],
+    ids=["behind the stream", "behind the profile"],
+)
+def test_what_hangs_on_a_profile_is_cut_off(chunk: Chunk) -> None:
+    source = with_chunks(chunk)
+    result = stored(source)
+    assert CANARY in source
+    assert CANARY not in result
+    with Image.open(io.BytesIO(result)) as image:
+        assert image.info["icc_profile"] == samples.icc_profile()
+    assert stored(result) == result
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"\0\0" + zlib.compress(samples.icc_profile()),
+        b"a name\0\1" + zlib.compress(samples.icc_profile()),
+        b"a name\0\0" + zlib.compress(samples.icc_profile())[:-9],
+        b"a name\0\0" + zlib.compress(CANARY * 20, 0),
+        b"a name\0\0" + CANARY,
+        b"n" * 80 + b"\0\0" + zlib.compress(samples.icc_profile()),
+    ],
+    ids=["empty", "no name", "another method", "cut short", "no profile", "no stream", "name too long"],
+)
+def test_what_is_no_profile_is_dropped(body: bytes) -> None:
+    assert stored(with_chunks((b"iCCP", body))) == PLAIN
+
+
+@pytest.mark.parametrize("size", [icc.MAX_PROFILE_BYTES + 1, 50_000_000])
+def test_a_profile_that_unpacks_to_more_than_the_limit_is_refused(size: int) -> None:
+    with pytest.raises(Problem, match="colour profile is larger than 4 MiB") as caught:
+        examine(with_chunks(profile_chunk(bytes(size))), LIMITS)
+    assert caught.value.code is Code.IMAGE_MALFORMED
+
+
+# What is refused
+
+
+def header(
+    width: int = 1, height: int = 1, bits: int = 8, colour: int = 0, methods: bytes = b"\0\0\0", tail: bytes = b""
+) -> bytes:
+    image = [(b"PLTE", bytes(6))] if colour == 3 else []
+    ihdr = struct.pack(">IIBB", width, height, bits, colour) + methods + tail
+    return png_of([(b"IHDR", ihdr), *image, (b"IDAT", zlib.compress(bytes(64))), (b"IEND", b"")])
+
+
+@pytest.mark.parametrize("colour", range(8))
+@pytest.mark.parametrize("bits", [0, 1, 2, 3, 4, 8, 16, 32])
+def test_only_the_depths_of_the_specification_are_accepted(colour: int, bits: int) -> None:
+    allowed = {0: {1, 2, 4, 8, 16}, 2: {8, 16}, 3: {1, 2, 4, 8}, 4: {8, 16}, 6: {8, 16}}
+    accepted = refusal_of(header(bits=bits, colour=colour)) is None
+    assert accepted == (bits in allowed.get(colour, set()))
+
+
+IHDR, IDAT = chunks_of(PLAIN)[0], chunks_of(PLAIN)[1]
+PLTE = (b"PLTE", bytes(6))
+IEND = (b"IEND", b"")
+DAMAGED = {
+    "a width of 0": header(width=0),
+    "a height of 0": header(height=0),
+    "a width with the sign bit": header(width=2**31),
+    "another compression": header(methods=b"\1\0\0"),
+    "another filter": header(methods=b"\0\1\0"),
+    "another interlace": header(methods=b"\0\0\2"),
+    "a header with a tail": header(tail=CANARY),
+    "no header": png_of([IDAT, IEND]),
+    "the header second": png_of([(b"tEXt", b"a\0b"), IHDR, IDAT, IEND]),
+    "two headers": png_of([IHDR, IHDR, IDAT, IEND]),
+    "no image data": png_of([IHDR, IEND]),
+    "empty image data": png_of([IHDR, (b"IDAT", b""), (b"IDAT", b""), IEND]),
+    "image data in two places": png_of([IHDR, IDAT, (b"tEXt", b"a\0b"), IDAT, IEND]),
+    "no end": png_of([IHDR, IDAT]),
+    "an end that is not empty": png_of([IHDR, IDAT, (b"IEND", CANARY)]),
+    "an unknown critical chunk": png_of([IHDR, (b"CgBI", b"\0\0\0\0"), IDAT, IEND]),
+    "a type that is not letters": png_of([IHDR, (b"a\0cd", b""), IDAT, IEND]),
+    "a chunk longer than PNG has": PLAIN[:33] + b"\x80\0\0\0tEXt" + PLAIN[33:],
+    "a palette of half a colour": png_of([IHDR, (b"PLTE", bytes(5)), IDAT, IEND]),
+    "a palette of no colour": png_of([IHDR, (b"PLTE", b""), IDAT, IEND]),
+    "a palette of 257 colours": png_of([IHDR, (b"PLTE", bytes(771)), IDAT, IEND]),
+    "two palettes": png_of([IHDR, PLTE, PLTE, IDAT, IEND]),
+    "a palette behind the image data": png_of([IHDR, IDAT, PLTE, IEND]),
+    "a palette for greyscale": png_of([chunks_of(header())[0], PLTE, IDAT, IEND]),
+    "a missing palette": png_of([chunks_of(header(colour=3))[0], IDAT, IEND]),
+    "too many chunks": png_of([IHDR, *[(b"tEXt", b"")] * sanitise_png.MAX_CHUNKS, IDAT, IEND]),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+def test_a_damaged_file_is_refused(name: str) -> None:
+    assert refusal_of(DAMAGED[name]) is Code.IMAGE_MALFORMED
+
+
+@pytest.mark.parametrize("index", range(len(chunks_of(samples.png(16, 12, mode="P", canary=CANARY))) - 1))
+def test_a_wrong_checksum_is_refused_in_every_chunk_even_one_that_is_dropped(index: int) -> None:
+    source = samples.png(16, 12, mode="P", canary=CANARY)[: -len(CANARY)]
+    chunks = chunks_of(source)
+    assert refusal_of(source) is None
+    end = 8 + sum(12 + len(body) for _, body in chunks[: index + 1])
+    damaged = source[: end - 1] + bytes((source[end - 1] ^ 1,)) + source[end:]
+    with pytest.raises(Problem, match=f"checksum of its {chunks[index][0].decode()} chunk"):
+        examine(damaged, LIMITS)
+
+
+def test_an_image_split_into_empty_and_full_chunks_is_accepted() -> None:
+    body = IDAT[1]
+    source = png_of([IHDR, (b"IDAT", b""), (b"IDAT", body[:50]), (b"IDAT", b""), (b"IDAT", body[50:]), IEND])
+    assert stored(source) == source
+    assert shown(source) == shown(PLAIN)
+
+
+# Animation
+
+ANIMATED = chunks_of(samples.apng(W, H, frames=3))
+HIDDEN = chunks_of(samples.apng(W, H, frames=2, hidden_default=True))
+
+
+def control(**changes: int) -> bytes:
+    """Return the body of an fcTL chunk, the first of its animation unless changed."""
+    fields = {"sequence": 0, "width": W, "height": H, "left": 0, "top": 0, "dispose": 0, "blend": 0} | changes
+    place = struct.pack(">5I", *(fields[name] for name in ("sequence", "width", "height", "left", "top")))
+    return place + struct.pack(">2H2B", 1, 25, fields["dispose"], fields["blend"])
+
+
+def still_as_frame(*, frames: int = 1, **changes: int) -> bytes:
+    return with_chunks((b"acTL", struct.pack(">II", frames, 0)), (b"fcTL", control(**changes)))
+
+
+def test_frames_are_counted_with_and_without_the_still_image() -> None:
+    assert examine(png_of(ANIMATED), LIMITS).frames == 3
+    assert examine(png_of(HIDDEN), LIMITS).frames == 2
+    assert examine(still_as_frame(), LIMITS).frames == 1
+
+
+def test_without_its_header_an_animation_is_the_still_image() -> None:
+    still = [chunk for chunk in ANIMATED if chunk[0] not in {b"acTL", b"fcTL", b"fdAT"}]
+    headless = png_of([chunk for chunk in ANIMATED if chunk[0] != b"acTL"])
+    late = png_of([*[chunk for chunk in ANIMATED[:-1] if chunk[0] != b"acTL"], (b"acTL", bytes(7) + b"\3"), IEND])
+    assert stored(headless) == stored(late) == png_of(still)
+    assert examine(headless, LIMITS).frames == 1
+
+
+def test_more_frames_than_the_limit_are_refused_from_the_header() -> None:
+    source = png_of([IHDR, (b"acTL", struct.pack(">II", 2**31 - 1, 0))])
+    assert refusal_of(source) is Code.IMAGE_TOO_MANY_FRAMES
+
+
+ACTL = (b"acTL", struct.pack(">II", 1, 0))
+DATA = (b"fdAT", struct.pack(">I", 1) + IDAT[1])
+BAD_ANIMATIONS = {
+    "fewer frames than it says": still_as_frame(frames=2),
+    "more frames than it says": png_of([(kind, ACTL[1] if kind == b"acTL" else body) for kind, body in ANIMATED]),
+    "no frames": with_chunks((b"acTL", bytes(8))),
+    "an acTL chunk that is not one": with_chunks((b"acTL", bytes(7))),
+    "two acTL chunks": with_chunks(ACTL, ACTL, (b"fcTL", control())),
+    "a first frame that is smaller than the image": still_as_frame(width=W - 1),
+    "a frame with a wrong number": still_as_frame(sequence=1),
+    "an unknown disposal": still_as_frame(dispose=3),
+    "an unknown blending": still_as_frame(blend=2),
+    "an fcTL chunk that is too long": with_chunks(ACTL, (b"fcTL", control() + CANARY)),
+    "two frames before the image": with_chunks(
+        (b"acTL", struct.pack(">II", 2, 0)), (b"fcTL", control()), (b"fcTL", control(sequence=1))
+    ),
+    "a frame beyond the image": png_of([IHDR, ACTL, IDAT, (b"fcTL", control(left=1)), DATA, IEND]),
+    "a frame below the image": png_of([IHDR, ACTL, IDAT, (b"fcTL", control(top=1)), DATA, IEND]),
+    "a frame of no width": png_of([IHDR, ACTL, IDAT, (b"fcTL", control(width=0)), DATA, IEND]),
+    "a frame without data": png_of([IHDR, ACTL, IDAT, (b"fcTL", control()), IEND]),
+    "a frame of empty data": png_of([IHDR, ACTL, IDAT, (b"fcTL", control()), (b"fdAT", DATA[1][:4]), IEND]),
+    "frame data too short for its number": png_of([IHDR, ACTL, IDAT, (b"fcTL", control()), (b"fdAT", b"\0"), IEND]),
+    "frame data before its frame": with_chunks(ACTL, (b"fcTL", control()), DATA),
+    "frame data out of order": png_of([IHDR, ACTL, IDAT, (b"fcTL", control()), (b"fdAT", bytes(4) + IDAT[1]), IEND]),
+}
+
+
+def test_the_animation_that_the_damaged_ones_derive_from_is_accepted() -> None:
+    source = png_of([IHDR, ACTL, IDAT, (b"fcTL", control()), DATA, IEND])
+    assert stored(source) == source
+
+
+@pytest.mark.parametrize("name", BAD_ANIMATIONS)
+def test_an_animation_that_contradicts_itself_is_refused(name: str) -> None:
+    assert refusal_of(BAD_ANIMATIONS[name]) is Code.IMAGE_MALFORMED
