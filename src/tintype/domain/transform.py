@@ -125,18 +125,13 @@ class Recipe:
         """Return the recipe as plain JSON values; `recipe_from_json` is its inverse."""
         return {
             "outputs": [str(fmt) for fmt in self.outputs],
-            "presets": {
-                preset.name: {"transform": preset.transform.canonical, "eager": preset.eager} for preset in self.presets
-            },
+            "presets": [[preset.name, preset.transform.canonical, preset.eager] for preset in self.presets],
         }
 
 
 def recipe_from_json(value: Mapping[str, Any]) -> Recipe:
     """Return the recipe that `Recipe.as_json` wrote."""
     return Recipe(
-        presets=tuple(
-            Preset(name, parse_transform(preset["transform"]), preset["eager"])
-            for name, preset in value["presets"].items()
-        ),
+        presets=tuple(Preset(name, parse_transform(transform), eager) for name, transform, eager in value["presets"]),
         outputs=tuple(Format(fmt) for fmt in value["outputs"]),
     )

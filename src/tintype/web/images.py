@@ -225,11 +225,21 @@ def _ref(image_id: str) -> ImageRef:
         ) from error
 
 
+@get("/p/{image_id:str}", include_in_schema=False)
+async def share_page(request: ApiRequest, api: ImagesApi, image_id: str) -> Response[None]:
+    """Show the picture at the address that people share."""
+    record, _ = await _visible(request, api, image_id, request.query_params.get("token"))
+    location = _bytes_url(record.image, "original", api.base_url(request), request.query_params.get("token"))
+    return Response(None, status_code=302, headers={"location": location})
+
+
 def image_routes(api: ImagesApi) -> Router:
     """Return the routes of the resource."""
+    resource = Router(
+        path="/api/v1", route_handlers=[create_image, get_image, list_variants, delete_image], tags=["Images"]
+    )
     return Router(
-        path="/api/v1",
-        route_handlers=[create_image, get_image, list_variants, delete_image],
+        path="/",
+        route_handlers=[resource, share_page],
         dependencies={"api": Provide(lambda: api, sync_to_thread=False)},
-        tags=["Images"],
     )

@@ -1,0 +1,140 @@
+/**
+ * The server's API as the page uses it. Every refusal becomes a `Refusal` with a sentence that can be shown.
+ */
+
+const IMAGES = "/api/v1/images";
+
+/** Nothing moved for so long: the line is dead, although no browser says so. The server gives up on us after less. */
+const SILENCE_MS = 45_000;
+
+/** Small questions are answered in milliseconds; whoever waits longer had better ask again. */
+const ANSWER_MS = 15_000;
+
+const OFFLINE = "The connection was lost. Check it, then try again.";
+
+/** What the server (or the network) said instead of doing it. `status` is 0 when nobody answered. */
+export class Refusal extends Error {
+  constructor(detail, { status = 0, code = "", retryAfter = null } = {}) {
+    super(detail);
+    this.status = status;
+    this.code = code;
+    this.retryAfter = retryAfter; // seconds
+  }
+
+  /** The server asks to wait and come again. */
+  get isBusy() {
+    return (this.status === 429 || this.status === 503) && this.retryAfter !== null;
+  }
+
+  /** The image is not there any more, or never was. */
+  get isGone() {
+    return this.status === 404 || this.status === 410;
+  }
+
+  /** Asking again in a moment may well succeed. */
+  get isPassing() {
+    return this.status === 0 || this.status === 429 || this.status >= 500;
+  }
+}
+
+/**
+ * Send a file as a form. XMLHttpRequest, because fetch does not tell how far it is.
+ *
+ * @param {File} file
+ * @param {{name: string, key: string, onProgress: (sent: number) => void, onSent: () => void, signal: AbortSignal}} how
+ *   `key` makes a repetition of the same upload harmless; `onProgress` gets a share from 0 to 1
+ * @returns {Promise<object>} the image
+ */
+export function uploadImage(file, { name, key, onProgress, onSent, signal }) {
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    let silence = 0;
+    const listen = () => {
+      clearTimeout(silence);
+      silence = setTimeout(() => fail(new Refusal(OFFLINE)), SILENCE_MS);
+    };
+    const fail = (error) => {
+      reject(error);
+      request.abort();
+    };
+    request.open("POST", IMAGES);
+    request.setRequestHeader("Accept", "application/json");
+    request.setRequestHeader("Idempotency-Key", key);
+    request.upload.onprogress = (event) => {
+      listen();
+      if (event.lengthComputable) onProgress(event.loaded / event.total);
+    };
+    request.upload.onload = () => {
+      listen();
+      onSent();
+    };
+    request.onload = () => {
+      const { status, response } = request;
+      const image = status === 201 ? parsed(response) : null;
+      if (image) resolve(image);
+      else reject(refusal(status, response, request.getResponseHeader("Retry-After")));
+    };
+    request.onerror = () => reject(new Refusal(OFFLINE));
+    request.onloadend = () => clearTimeout(silence);
+    signal.addEventListener("abort", () => fail(signal.reason), { once: true });
+    const form = new FormData();
+    form.append("file", file, name);
+    listen();
+    request.send(form);
+  });
+}
+
+/** @returns {Promise<object>} the image as it is now */
+export async function getImage(id) {
+  return (await ask("GET", `${IMAGES}/${id}`)).json();
+}
+
+/** @returns {Promise<object[]>} what the image can be shown as: preset, format, width, height, bytes, url, state */
+export async function listVariants(id) {
+  return (await (await ask("GET", `${IMAGES}/${id}/variants`)).json()).items;
+}
+
+/** Delete an image for good. One that is gone already is as good as deleted. */
+export async function deleteImage(id, deleteToken) {
+  try {
+    await ask("DELETE", `${IMAGES}/${id}`, { "Upload-Token": deleteToken });
+  } catch (error) {
+    if (!error.isGone) throw error;
+  }
+}
+
+/** @returns {Promise<string>} what a stable code means, in the server's words */
+export async function explainCode(code) {
+  const known = await (await ask("GET", "/docs/errors.json")).json();
+  return known.find((error) => error.code === code)?.summary ?? "";
+}
+
+async function ask(method, address, headers = {}) {
+  let answer;
+  try {
+    answer = await fetch(address, { method, headers, cache: "no-store", signal: AbortSignal.timeout(ANSWER_MS) });
+  } catch {
+    throw new Refusal(OFFLINE);
+  }
+  if (!answer.ok) throw refusal(answer.status, await answer.text(), answer.headers.get("Retry-After"));
+  return answer;
+}
+
+/** A problem (RFC 9457) as a Refusal; something in between may have answered in words of its own. */
+function refusal(status, body, retryAfter) {
+  const problem = parsed(body) ?? {};
+  const fields = (problem.errors ?? []).map((error) => error.message).join(" ");
+  const detail = fields || problem.detail || `The server answered ${status} and did not say why.`;
+  const seconds = Number.parseInt(retryAfter ?? "", 10);
+  return new Refusal(detail, { status, code: problem.code, retryAfter: Number.isNaN(seconds) ? null : seconds });
+}
+
+/** @returns {object|null} null for what is no JSON object: a proxy's page, which nobody wants to read here */
+function parsed(body) {
+  try {
+    const value = JSON.parse(body);
+    return typeof value === "object" ? value : null;
+  } catch {
+    return null;
+  }
+}
