@@ -30,6 +30,7 @@ from tintype.web.operations import OperationsApi, operation_routes
 from tintype.web.page import page_routes
 from tintype.web.rate_limits import UploadLimiter
 from tintype.web.representations import Representations
+from tintype.web.upload_request import DEFAULT_KIND
 from tintype.worker import Worker, WorkerConfig
 
 API_RENDERERS: Final = 1
@@ -113,17 +114,17 @@ def build_api(settings: Settings) -> Application:
     routes = [
         image_routes(images),
         operation_routes(OperationsApi(parts.database, parts.blobs, parts.metrics)),
-        page_routes(),
+        page_routes(settings.kinds[DEFAULT_KIND].limits),
     ]
     return Application(make_litestar(routes, on_startup=[start], on_shutdown=[stop]), delivery, parts.metrics)
 
 
-def run_worker(settings: Settings) -> None:
+def work(settings: Settings) -> None:
     """Run one worker process until SIGTERM."""
-    asyncio.run(_run_worker(settings))
+    asyncio.run(_work(settings))
 
 
-async def _run_worker(settings: Settings) -> None:
+async def _work(settings: Settings) -> None:
     parts = _parts(settings, renderers=settings.renderers, nice=WORKER_NICE)
     worker = Worker(
         database=parts.config,

@@ -69,9 +69,6 @@ def _config(options: argparse.Namespace) -> Path | None:
 
 
 def _serve(settings: Settings, options: argparse.Namespace) -> int:
-    from tintype.adapters.data_lock import DataDirectoryUnusable
-    from tintype.adapters.postgres_processes import PostgresUnavailable
-    from tintype.db.migrate import MigrationRefused
     from tintype.supervisor import CannotStart, Supervisor
     from tintype.telemetry.logs import configure_logs
 
@@ -79,7 +76,7 @@ def _serve(settings: Settings, options: argparse.Namespace) -> int:
     environment = {**os.environ, **_as_environment(options)}
     try:
         Supervisor(settings, environment, _say).run()
-    except (CannotStart, PostgresUnavailable, DataDirectoryUnusable, MigrationRefused) as error:
+    except CannotStart as error:
         _complain(str(error))
         return 1
     return 0
@@ -94,22 +91,16 @@ def _as_environment(options: argparse.Namespace) -> dict[str, str]:
 
 
 def _run_api(settings: Settings, options: argparse.Namespace) -> int:
-    from tintype.adapters.parent_death import die_with_parent
-    from tintype.adapters.server import serve
+    from tintype.children import run_api
 
-    die_with_parent(options.parent)
-    serve("tintype.bootstrap:api_application", host=settings.host, port=settings.port, processes=settings.api_processes)
+    run_api(settings, options.parent)
     return 0
 
 
 def _run_worker(settings: Settings, options: argparse.Namespace) -> int:
-    from tintype.adapters.parent_death import die_with_parent
-    from tintype.bootstrap import run_worker
-    from tintype.telemetry.logs import configure_logs
+    from tintype.children import run_worker
 
-    die_with_parent(options.parent)
-    configure_logs(settings.log_level)
-    run_worker(settings)
+    run_worker(settings, options.parent)
     return 0
 
 
@@ -127,11 +118,10 @@ def _migrate(settings: Settings, _options: argparse.Namespace) -> int:
 
 
 def _key(settings: Settings, options: argparse.Namespace) -> int:
-    from tintype.adapters.postgres_embedded import EmbeddedConfig, running_superuser_url
     from tintype.db.setup import NoSuchTenant, create_api_key
+    from tintype.doctor import running_database_url
 
-    owner_url = settings.database_owner_url or settings.database_url
-    owner_url = owner_url or running_superuser_url(EmbeddedConfig(data=settings.data))
+    owner_url = running_database_url(settings)
     if owner_url is None:
         _complain(f"No database runs in {settings.data}. Start `tintype serve` first; keys are made while it runs.")
         return 1

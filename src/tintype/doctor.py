@@ -120,9 +120,8 @@ def _decoder(settings: Settings) -> Iterator[Finding]:
 
 
 def _database(settings: Settings) -> Iterator[Finding]:
-    url = settings.database_owner_url or settings.database_url
     try:
-        url = url or running_superuser_url(EmbeddedConfig(data=settings.data))
+        url = running_database_url(settings)
     except PostgresUnavailable as error:
         yield Finding("database", ok=False, detail=str(error))
         return
@@ -131,6 +130,12 @@ def _database(settings: Settings) -> Iterator[Finding]:
         return
     with psycopg.connect(url, connect_timeout=2) as connection:
         yield from _running_database(connection)
+
+
+def running_database_url(settings: Settings) -> str | None:
+    """Return the owner's URL of the database, configured or running in the data directory; None when there is none."""
+    configured = settings.database_owner_url or settings.database_url
+    return configured or running_superuser_url(EmbeddedConfig(data=settings.data))
 
 
 def _running_database(connection: psycopg.Connection) -> Iterator[Finding]:

@@ -26,11 +26,12 @@ from pathlib import Path
 from types import FrameType
 from typing import Final
 
+import psycopg
 import structlog
 
-from tintype.adapters.data_lock import DataDirectoryLock
-from tintype.adapters.postgres_embedded import EmbeddedConfig, EmbeddedPostgres
-from tintype.db.migrate import migrate
+from tintype.adapters.data_lock import DataDirectoryLock, DataDirectoryUnusable
+from tintype.adapters.postgres_embedded import EmbeddedConfig, EmbeddedPostgres, PostgresUnavailable
+from tintype.db.migrate import MigrationRefused, migrate
 from tintype.db.setup import allow_login, ensure_default_tenant
 from tintype.domain.tokens import Token
 from tintype.settings import SECRET_KEY_FILE, Settings
@@ -83,16 +84,24 @@ class Supervisor:
         """Start everything, watch over it, and end it in order; `CannotStart` when it cannot be started."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
-        self._settings.data.mkdir(parents=True, exist_ok=True)
-        with DataDirectoryLock(self._settings.data):
-            try:
-                key = self._prepare()
-                self._start_children()
-                self._await_ready()
-                self._greet(key)
-                self._watch()
-            finally:
-                self._end()
+        try:
+            self._settings.data.mkdir(parents=True, exist_ok=True)
+            with DataDirectoryLock(self._settings.data):
+                self._run()
+        except (DataDirectoryUnusable, PostgresUnavailable, MigrationRefused, psycopg.OperationalError) as error:
+            raise CannotStart(str(error).strip()) from error
+        except OSError as error:
+            raise CannotStart(f"{self._settings.data} cannot be used: {error}.") from error
+
+    def _run(self) -> None:
+        try:
+            key = self._prepare()
+            self._start_children()
+            self._await_ready()
+            self._greet(key)
+            self._watch()
+        finally:
+            self._end()
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         self._stop.set()
