@@ -112,6 +112,29 @@ def passable_directory() -> Iterator[Path]:
         shutil.rmtree(directory, ignore_errors=True)
 
 
+@pytest.fixture
+def passable_tmp_path() -> Iterator[Path]:
+    """Give `passable_directory` to a test: pytest's own tmp_path is closed to everybody else."""
+    with passable_directory() as directory:
+        yield directory
+
+
+@pytest.fixture(scope="session")
+def _stopped() -> Iterator[Path]:
+    with passable_directory() as directory:
+        server = EmbeddedPostgres(EmbeddedConfig(directory / "data", system_directory=directory / "system"))
+        server.start()
+        server.stop()
+        yield directory
+
+
+@pytest.fixture
+def directory_with_database(passable_tmp_path: Path, _stopped: Path) -> Path:
+    """Give a passable directory whose `data` holds an embedded database, stopped: a copy is quicker than initdb."""
+    subprocess.run(["cp", "-a", f"{_stopped}/.", passable_tmp_path], check=True)
+    return passable_tmp_path
+
+
 def unprivileged_account() -> Account | None:
     """Return a user that PostgreSQL agrees to run as when we are root, or None when we are not."""
     if os.geteuid() != 0:

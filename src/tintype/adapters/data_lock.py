@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Final, Self
 
 LOCK_FILE: Final = "lock"
-_DIRECTORY_MODE: Final = 0o711
+DIRECTORY_MODE: Final = 0o711
 """Others may pass through (the database's own user, nginx on its way to the blobs) but not look around."""
 _MAX_PID_DIGITS: Final = 20
 
@@ -31,7 +31,7 @@ class DataDirectoryLock:
     def acquire(self) -> None:
         """Make the directory if need be and take the lock at once, or raise `DataDirectoryUnusable`."""
         try:
-            self._directory.mkdir(mode=_DIRECTORY_MODE, parents=True, exist_ok=True)
+            self._directory.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
             descriptor = os.open(self._directory / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
         except OSError as error:
             raise DataDirectoryUnusable(

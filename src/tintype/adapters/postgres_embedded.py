@@ -25,7 +25,7 @@ from urllib.parse import quote
 import psycopg
 from psycopg import sql
 
-from tintype.adapters.data_lock import DataDirectoryLock, DataDirectoryUnusable
+from tintype.adapters.data_lock import DIRECTORY_MODE, DataDirectoryLock, DataDirectoryUnusable
 from tintype.adapters.postgres_cluster import SUPERUSER, password, prepare_cluster, settings
 from tintype.adapters.postgres_durability import durability_violations
 from tintype.adapters.postgres_placement import SYSTEM_DIRECTORY, Placement, find_cluster, place
@@ -97,7 +97,7 @@ class EmbeddedPostgres:
             raise RuntimeError("the server was started already")
         deadline = time.monotonic() + self._config.start_timeout_seconds
         try:
-            self._data.mkdir(mode=0o711, parents=True, exist_ok=True)
+            self._data.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
             placement = self._placement = place(self._data, self._config.system_directory)
             self._lock_home(placement)
             clear_predecessor(placement.cluster, deadline=deadline)

@@ -222,11 +222,10 @@ def _copy_programs(packages: Path, copy: Path) -> None:
                 shutil.copytree(packages / part, temporary / part, ignore=_NOT_COPIED, symlinks=True)
         _open_for_all(temporary)
         os.sync()  # hundreds of small files: one sync is quicker than an fsync of each
-        with suppress(FileExistsError, NotADirectoryError):
-            os.rename(temporary, copy)  # noqa: PTH104 - Path.rename is no clearer about directories
+        temporary.rename(copy)
         flush_directory(copy.parent)
     except OSError as error:
-        if not copy.exists():
+        if not copy.exists():  # when it does, another start was quicker
             raise PostgresUnavailable(
                 f"PostgreSQL's programs could not be copied to {copy}: {error.strerror}. Make room there, or start as "
                 f"an ordinary user."
