@@ -1,14 +1,22 @@
-"""The pages that come with the server: upload at `/`, the API's reference at `/docs`. Plain files, no build."""
+"""The pages that come with the server: upload at `/`, the API's reference at `/docs`. Plain files, no build.
+
+What the pages say about limits and errors is taken from the settings and the code, so that it cannot differ from them.
+"""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
+from string import Template
 from typing import Any, Final
 
 from litestar import Request, Response, Router, get
 from litestar.datastructures import State as AppState
 
 from tintype.domain.errors import Code, Problem
+from tintype.domain.format import Format
+from tintype.domain.kind import Limits
+from tintype.web.errors import STATUS
 
 POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "
@@ -33,39 +41,60 @@ class PageFile:
     etag: str
 
 
-def page_routes() -> Router:
-    """Return the routes of the pages."""
-    files = _read_files()
-
-    async def serve(request: Request[Any, Any, AppState], name: str) -> Response[bytes]:
-        return _serve(request, files, name)
+def page_routes(limits: Limits) -> Router:
+    """Return the routes of the pages; `limits` are those of the kind that the upload page sends."""
+    files = _read_files(_words(limits))
 
     @get("/", include_in_schema=False)
     async def home(request: Request[Any, Any, AppState]) -> Response[bytes]:
-        return await serve(request, "index.html")
+        return _serve(request, files, "index.html")
 
     @get("/docs", include_in_schema=False)
     async def reference(request: Request[Any, Any, AppState]) -> Response[bytes]:
-        return await serve(request, "docs.html")
+        return _serve(request, files, "docs.html")
+
+    @get("/docs/errors.json", include_in_schema=False)
+    async def errors() -> list[dict[str, Any]]:
+        return list_errors()
 
     @get("/assets/{name:str}", include_in_schema=False)
     async def asset(request: Request[Any, Any, AppState], name: str) -> Response[bytes]:
-        return await serve(request, name)
+        return _serve(request, files, name)
 
-    return Router(path="/", route_handlers=[home, reference, asset])
+    return Router(path="/", route_handlers=[home, reference, errors, asset])
 
 
-def _read_files() -> dict[str, PageFile]:
+def list_errors() -> list[dict[str, Any]]:
+    """Return every error code with its HTTP status and what it means, in the order of the domain."""
+    return [{"code": str(code), "status": STATUS[code.kind], "summary": code.summary} for code in Code]
+
+
+def _words(limits: Limits) -> dict[str, str]:
+    """Return what stands in the pages for `$name`."""
+    formats = [fmt for fmt in Format if fmt in limits.formats]
+    *most, last = ["WebP" if fmt is Format.WEBP else fmt.value.upper() for fmt in formats]
+    return {
+        "formats": f"{', '.join(most)} or {last}" if most else last,
+        "accept": ",".join(fmt.media_type for fmt in formats),
+        "max_bytes": str(limits.max_bytes),
+        "max_size": f"{limits.max_bytes / 1_000_000:.3g} MB",
+    }
+
+
+def _read_files(words: Mapping[str, str]) -> dict[str, PageFile]:
     folder = resources.files("tintype.web") / "page"
     return {
-        file.name: _page_file(file.name, file.read_bytes())
+        file.name: _page_file(file.name, file.read_bytes(), words)
         for file in folder.iterdir()
         if file.name.rpartition(".")[2] in _TYPES
     }
 
 
-def _page_file(name: str, data: bytes) -> PageFile:
-    return PageFile(_TYPES[name.rpartition(".")[2]], data, f'"{hashlib.sha256(data).hexdigest()[:32]}"')
+def _page_file(name: str, data: bytes, words: Mapping[str, str]) -> PageFile:
+    extension = name.rpartition(".")[2]
+    if extension == "html":
+        data = Template(data.decode()).substitute(words).encode()
+    return PageFile(_TYPES[extension], data, f'"{hashlib.sha256(data).hexdigest()[:32]}"')
 
 
 def _serve(request: Request[Any, Any, AppState], files: dict[str, PageFile], name: str) -> Response[bytes]:

@@ -7,7 +7,7 @@ import { directLink, html, markdown, ownAddress, shareLink, shareWidth, thumbnai
 const COPIED_MS = 1_600;
 
 /** Cards are about this wide (page.css), so that the browser takes the right thumbnail. */
-const SHOWN_WIDTH = "(max-width: 36rem) 92vw, 18rem";
+const SHOWN_WIDTH = "(max-width: 36rem) 92vw, 17rem";
 
 const COPIES = {
   link: { text: directLink, said: "link" },

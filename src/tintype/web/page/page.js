@@ -73,7 +73,7 @@ function answer(upload, what) {
 function changed(upload, before, after) {
   const { name, problem } = upload;
   if (upload.hasLink || after === "refused") keep(upload);
-  if (after === "processing" && before !== "overdue" && before !== "deleting") upload.follow();
+  if (after === "processing") upload.follow();
   if (after === "ready" && before === "processing") announcer.say(`${name} is ready.`);
   if (problem && ["failed", "refused", "overdue"].includes(after)) announcer.say(`${name}: ${problem}`);
   if (after === "cancelled") announcer.say(`${name} is cancelled.`);

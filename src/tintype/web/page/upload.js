@@ -13,7 +13,7 @@ const NEXT = {
   sending: ["checking", "processing", "waiting", "failed", "cancelled"],
   checking: ["processing", "waiting", "failed", "cancelled"],
   processing: ["ready", "refused", "overdue", "deleting", "gone"],
-  overdue: ["processing", "deleting", "gone"],
+  overdue: ["processing", "refused", "deleting", "gone"],
   ready: ["refused", "deleting", "gone"],
   refused: ["deleting", "gone"],
   deleting: ["ready", "processing", "refused", "overdue", "gone"],
@@ -41,6 +41,7 @@ export class Upload {
   #key = randomKey();
   #abort = null;
   #unwanted = false;
+  #followed = false;
   #onChange = () => {};
 
   constructor({ file = null, name, added }) {
@@ -146,6 +147,8 @@ export class Upload {
 
   /** Look at the image until its thumbnails are there, or until it is clear that they will not be. */
   async follow() {
+    if (this.#followed) return;
+    this.#followed = true;
     if (this.state === "overdue") this.#move("processing", { problem: "" });
     const deadline = Date.now() + PATIENCE_MS;
     let pause = FIRST_LOOK_MS;
@@ -154,6 +157,7 @@ export class Upload {
       pause = Math.min(pause * SLOWER, LAST_LOOK_MS);
       await this.look();
     }
+    this.#followed = false;
     if (this.state === "processing") {
       this.#move("overdue", { problem: "The thumbnails take longer than usual. The link works already." });
     }
@@ -172,7 +176,7 @@ export class Upload {
   }
 
   async #learn(image) {
-    if (image.state === "ready" && this.state !== "ready") {
+    if (image.state === "ready" && this.state === "processing") {
       const variants = await listVariants(image.id).catch(() => []);
       if (this.state === "processing") this.#move("ready", { image, variants, problem: "" });
     } else if (["rejected", "failed", "quarantined"].includes(image.state) ) {
