@@ -9,14 +9,14 @@ import io
 import random
 import struct
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import pyvips
 from PIL import Image, ImageCms, ImageDraw
 
-GPS_LATITUDE = (43, 28, 2814)
-"""Degrees, minutes and hundredths of a second, north: what `gps=True` plants."""
+import exif_samples as exif
+
 _TO_STORED = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -105,7 +105,7 @@ def with_jpeg_metadata(data: bytes, *, orientation: int = 1, gps: bool = False, 
         head, rest = head + rest[:end], rest[end:]
     segments = []
     if orientation != 1 or gps or canary:
-        segments.append(jpeg_segment(0xE1, b"Exif\0\0" + exif(orientation, gps=gps, canary=canary)))
+        segments.append(jpeg_segment(0xE1, b"Exif\0\0" + exif.block(orientation, gps=gps, canary=canary)))
     if canary:
         segments += _jpeg_canaries(canary)
         rest += canary + data
@@ -114,7 +114,7 @@ def with_jpeg_metadata(data: bytes, *, orientation: int = 1, gps: bool = False, 
 
 def _jpeg_canaries(canary: bytes) -> list[bytes]:
     photoshop = b"Photoshop 3.0\x008BIM\x04\x04\0\0" + len(canary).to_bytes(4, "big") + canary
-    multi_picture = b"MPF\0II*\0\x08\0\0\0" + _ifd(
+    multi_picture = b"MPF\0II*\0\x08\0\0\0" + exif.directory(
         "<", [(0xB001, 4, 1), (0xB002, 7, b"\0" * 16), (0xB003, 7, canary)], 8
     )
     return [
@@ -132,46 +132,6 @@ def _jpeg_canaries(canary: bytes) -> list[bytes]:
 def jpeg_segment(marker: int, body: bytes) -> bytes:
     """Return a JPEG marker segment: FF, the marker's second byte, the length, the body."""
     return struct.pack(">BBH", 0xFF, marker, len(body) + 2) + body
-
-
-# EXIF
-
-
-def exif(orientation: int = 1, *, gps: bool = False, canary: bytes = b"", big_endian: bool = False) -> bytes:
-    """Return a TIFF block (EXIF without its six-byte prefix): orientation, and if asked names, a maker note, GPS."""
-    order = ">" if big_endian else "<"
-    entries: list[tuple[int, int, Any]] = [(0x0112, 3, orientation)]
-    if canary:
-        entries += [(0x010E, 2, canary + b"\0"), (0x013B, 2, canary + b"\0"), (0x927C, 7, canary)]
-    if gps:
-        entries.append((0x8825, 4, _gps_entries(canary)))
-    return (b"MM\0*" if big_endian else b"II*\0") + struct.pack(order + "I", 8) + _ifd(order, entries, 8)
-
-
-def _gps_entries(canary: bytes) -> list[tuple[int, int, Any]]:
-    latitude = [(GPS_LATITUDE[0], 1), (GPS_LATITUDE[1], 1), (GPS_LATITUDE[2], 100)]
-    return [(1, 2, b"N\0"), (2, 5, latitude), (3, 2, b"E\0"), (4, 5, latitude), (0x1C, 7, canary + b"\0\0\0\0")]
-
-
-def _ifd(order: str, entries: Sequence[tuple[int, int, Any]], at: int) -> bytes:
-    """Return an image file directory that starts at byte `at`, with its values behind it (TIFF 6.0, section 2)."""
-    data_at = at + 2 + 12 * len(entries) + 4
-    table, data = b"", b""
-    for tag, kind, value in sorted(entries, key=lambda entry: entry[0]):
-        count, raw = 1, b""
-        if isinstance(value, bytes):
-            count, raw = len(value), value
-        elif kind == 5:
-            count, raw = len(value), b"".join(struct.pack(order + "II", *pair) for pair in value)
-        elif isinstance(value, list):
-            raw = struct.pack(order + "I", data_at + len(data))
-            data += _ifd(order, value, data_at + len(data))
-        else:
-            raw = struct.pack(order + ("H2x" if kind == 3 else "I"), value)
-        if len(raw) > 4:
-            data, raw = data + raw, struct.pack(order + "I", data_at + len(data))
-        table += struct.pack(order + "HHI", tag, kind, count) + raw.ljust(4, b"\0")
-    return struct.pack(order + "H", len(entries)) + table + b"\0\0\0\0" + data
 
 
 # PNG
@@ -222,7 +182,7 @@ def with_png_metadata(data: bytes, *, orientation: int = 1, canary: bytes = b"")
     """Return the PNG with eXIf if asked for and the canary in every textual and unknown chunk, and after IEND."""
     chunks = []
     if orientation != 1 or canary:
-        chunks.append(png_chunk(b"eXIf", exif(orientation, gps=bool(canary), canary=canary)))
+        chunks.append(png_chunk(b"eXIf", exif.block(orientation, gps=bool(canary), canary=canary)))
     if canary:
         chunks += [
             png_chunk(b"tEXt", b"Comment\0" + canary),
@@ -339,7 +299,7 @@ def webp(
     if icc:
         options["icc_profile"] = icc
     if orientation != 1 or canary:
-        options["exif"] = exif(orientation, gps=bool(canary), canary=canary)
+        options["exif"] = exif.block(orientation, gps=bool(canary), canary=canary)
     if canary:
         options["xmp"] = canary
     if others:

@@ -19,7 +19,7 @@ MAX_SEGMENTS = 4_096
 MAX_SCANS = 100
 """Scans. Real progressive files have about ten; each makes a decoder go through all coefficients again."""
 
-_DHT, _SOI, _EOI, _SOS, _DQT, _DNL, _DRI, _COM = 0xC4, 0xD8, 0xD9, 0xDA, 0xDB, 0xDC, 0xDD, 0xFE
+_DHT, _SOI, _EOI, _SOS, _DQT, _DRI, _COM = 0xC4, 0xD8, 0xD9, 0xDA, 0xDB, 0xDD, 0xFE
 _APP0, _APP1, _APP2, _APP14 = 0xE0, 0xE1, 0xE2, 0xEE
 _RESTARTS = range(0xD0, 0xD8)
 _APPLICATION = range(0xE0, 0xF0)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import samples
+import exif_samples
 from tintype.imaging import exif
 
 
@@ -16,7 +16,7 @@ def block(kind: int, count: int, value: int, order: str = "<") -> bytes:
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("big_endian", [False, True])
 def test_orientation_is_read_in_both_byte_orders_and_amid_other_tags(orientation: int, *, big_endian: bool) -> None:
-    tiff = samples.exif(orientation, gps=True, canary=b"canary", big_endian=big_endian)
+    tiff = exif_samples.block(orientation, gps=True, canary=b"canary", big_endian=big_endian)
     assert exif.orientation_of(tiff) == orientation
 
 
@@ -54,7 +54,7 @@ def test_a_block_cut_short_is_upright(length: int) -> None:
 def test_the_rebuilt_block_holds_the_orientation_and_nothing_else(orientation: int) -> None:
     rebuilt = exif.orientation_block(orientation)
     assert exif.orientation_of(rebuilt) == orientation
-    assert rebuilt == samples.exif(orientation)
+    assert rebuilt == exif_samples.block(orientation)
 
 
 def test_only_quarter_turns_exchange_width_and_height() -> None:

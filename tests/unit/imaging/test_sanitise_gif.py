@@ -102,6 +102,11 @@ def test_nothing_behind_the_trailer_is_kept() -> None:
     assert stored(PLAIN + CANARY + PLAIN) == PLAIN
 
 
+@pytest.mark.parametrize("size", [1, 11])
+def test_code_sizes_that_lzw_can_have_are_accepted(size: int) -> None:
+    assert refusal_of(screen() + frame(data=bytes((size,)) + b"\1\0\0") + TRAILER) is None
+
+
 def test_local_colour_tables_stay() -> None:
     source = screen(20, 16) + picture(20, 16) + TRAILER
     assert stored(source) == source

@@ -5,6 +5,7 @@ import pytest
 import pyvips
 from PIL import Image, ImageOps
 
+import exif_samples
 import samples
 from samples import jpeg_segment
 from sanitising import CANARY, LIMITS, refusal_of, shown, stored
@@ -65,7 +66,7 @@ def test_upright_exif_leaves_no_block_at_all() -> None:
 
 @pytest.mark.parametrize(("orientations", "kept"), [((6, 3), 6), ((1, 6), 1)])
 def test_the_first_of_two_exif_blocks_counts(orientations: tuple[int, int], kept: int) -> None:
-    blocks = [jpeg_segment(0xE1, b"Exif\0\0" + samples.exif(orientation)) for orientation in orientations]
+    blocks = [jpeg_segment(0xE1, b"Exif\0\0" + exif_samples.block(orientation)) for orientation in orientations]
     result = stored(with_segments(*blocks))
     assert result.count(b"Exif") == (kept != 1)
     with Image.open(io.BytesIO(result)) as image:
@@ -73,7 +74,7 @@ def test_the_first_of_two_exif_blocks_counts(orientations: tuple[int, int], kept
 
 
 def test_exif_behind_the_first_scan_turns_nothing() -> None:
-    late = jpeg_segment(0xE1, b"Exif\0\0" + samples.exif(6))
+    late = jpeg_segment(0xE1, b"Exif\0\0" + exif_samples.block(6))
     examined = examine(PLAIN[:-2] + late + EOI, LIMITS)
     assert (examined.width, examined.height) == (W, H)
     assert stored(PLAIN[:-2] + late + EOI) == PLAIN
@@ -173,7 +174,7 @@ def test_a_second_picture_behind_the_end_is_dropped() -> None:
 
 def test_a_picture_in_a_thumbnail_does_not_end_the_file() -> None:
     thumbnail = samples.jpeg(16, 16)
-    source = with_segments(jpeg_segment(0xE1, b"Exif\0\0" + samples.exif(6) + thumbnail))
+    source = with_segments(jpeg_segment(0xE1, b"Exif\0\0" + exif_samples.block(6) + thumbnail))
     assert thumbnail not in stored(source)
     assert (examine(source, LIMITS).width, examine(source, LIMITS).height) == (H, W)
     assert stored(source)[-200:] == PLAIN[-200:]
@@ -188,7 +189,7 @@ def test_restart_markers_stay_in_the_scan() -> None:
 # What is refused
 
 
-@pytest.mark.parametrize("marker", [0xC3, 0xC5, 0xC6, 0xC7, 0xC8, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF])
+@pytest.mark.parametrize("marker", [0xC3, *range(0xC5, 0xC8), *range(0xC8, 0xD0), 0xDE, 0xDF])
 def test_a_coding_that_browsers_do_not_show_is_an_unsupported_format(marker: int) -> None:
     assert refusal_of(patched(SOF + 1, bytes((marker,)))) is Code.IMAGE_UNSUPPORTED_FORMAT
 
@@ -212,6 +213,10 @@ DAMAGED = {
     "a scan header of the wrong length": patched(SOS + 2, b"\0\x0b"),
     "a quantisation table cut short": with_segments(jpeg_segment(0xDB, b"\0" + bytes(63))),
     "a quantisation table of a fifth kind": with_segments(jpeg_segment(0xDB, b"\4" + bytes(64))),
+    "a quantisation table of three bytes a value": with_segments(jpeg_segment(0xDB, b"\x20" + bytes(192))),
+    "a Huffman table of a third class": with_segments(jpeg_segment(0xC4, b"\x20" + bytes(16))),
+    "a Huffman table of a fifth number": with_segments(jpeg_segment(0xC4, b"\4" + bytes(16))),
+    "a Huffman table of 257 codes": with_segments(jpeg_segment(0xC4, b"\0\xff\2" + bytes(14 + 257))),
     "a Huffman table with a tail": with_segments(jpeg_segment(0xC4, b"\0" + bytes(16) + b"tail")),
     "a Huffman table of too many codes": with_segments(jpeg_segment(0xC4, b"\0\xff\xff" + bytes(14 + 510))),
     "a restart interval with a tail": with_segments(jpeg_segment(0xDD, b"\0\1" + CANARY)),
@@ -233,6 +238,29 @@ def test_a_damaged_file_is_refused(name: str) -> None:
 
 def test_as_many_scans_as_the_limit_are_accepted() -> None:
     assert refusal_of(PLAIN[:-2] + PLAIN[SOS:-2] * (sanitise_jpeg.MAX_SCANS - 1) + EOI) is None
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        jpeg_segment(0xDB, b"\x03" + bytes(64) + b"\x13" + bytes(128)),
+        jpeg_segment(0xC4, b"\x03" + bytes(16) + b"\x13" + b"\0" * 14 + b"\xff\1" + bytes(256)),
+        jpeg_segment(0xDD, b"\0\0"),
+    ],
+    ids=["quantisation tables", "Huffman tables", "no restarts"],
+)
+def test_tables_up_to_the_last_number_and_size_stay(table: bytes) -> None:
+    assert stored(with_segments(table)) == with_segments(table)
+
+
+@pytest.mark.parametrize("marker", range(0xD0, 0xD8))
+def test_a_restart_outside_of_a_scan_is_dropped(marker: int) -> None:
+    assert stored(with_segments(bytes((0xFF, marker)))) == PLAIN
+
+
+@pytest.mark.parametrize("marker", [0x01, 0xBF, 0xF0, 0xF7, 0xFD])
+def test_a_marker_that_means_nothing_in_a_picture_is_refused(marker: int) -> None:
+    assert refusal_of(with_segments(jpeg_segment(marker, b""))) is Code.IMAGE_MALFORMED
 
 
 def test_a_superfluous_number_of_lines_is_dropped() -> None:

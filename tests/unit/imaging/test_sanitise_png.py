@@ -6,6 +6,7 @@ import pytest
 import pyvips
 from PIL import Image
 
+import exif_samples
 import samples
 from samples import png_chunk
 from sanitising import CANARY, LIMITS, refusal_of, shown, stored
@@ -119,9 +120,9 @@ def test_an_early_orientation_is_kept_alone_and_told(orientation: int) -> None:
 @pytest.mark.parametrize(
     "source",
     [
-        with_late((b"eXIf", samples.exif(6))),
-        with_chunks((b"eXIf", b"Exif\0\0" + samples.exif(6))),
-        with_chunks((b"eXIf", samples.exif(1)), (b"eXIf", samples.exif(6))),
+        with_late((b"eXIf", exif_samples.block(6))),
+        with_chunks((b"eXIf", b"Exif\0\0" + exif_samples.block(6))),
+        with_chunks((b"eXIf", exif_samples.block(1)), (b"eXIf", exif_samples.block(6))),
     ],
     ids=["behind the image data", "with the prefix of JPEG", "second"],
 )
@@ -178,6 +179,12 @@ def test_what_hangs_on_a_profile_is_cut_off(chunk: Chunk) -> None:
 )
 def test_what_is_no_profile_is_dropped(body: bytes) -> None:
     assert stored(with_chunks((b"iCCP", body))) == PLAIN
+
+
+def test_a_profile_of_the_longest_name_and_of_the_largest_size_stays() -> None:
+    profile = struct.pack(">I", icc.MAX_PROFILE_BYTES) + samples.icc_profile()[4:]
+    body = b"n" * 79 + b"\0\0" + zlib.compress(profile.ljust(icc.MAX_PROFILE_BYTES, b"\1"))
+    assert stored(with_chunks((b"iCCP", body))) == with_chunks((b"iCCP", body))
 
 
 @pytest.mark.parametrize("size", [icc.MAX_PROFILE_BYTES + 1, 50_000_000])

@@ -1,8 +1,10 @@
 import struct
+from collections.abc import Callable
 
 import pytest
 import pyvips
 
+import exif_samples
 import samples
 from samples import riff_chunk
 from sanitising import CANARY, LIMITS, refusal_of, shown, stored
@@ -59,14 +61,14 @@ def animated(*frames: Chunk, flags: int = HAS_ANIMATION, width: int = W, height:
 
 @pytest.mark.parametrize("image", [LOSSY, LOSSLESS], ids=["lossy", "lossless"])
 def test_a_simple_file_keeps_its_picture_alone(image: Chunk) -> None:
-    source = webp_of(image, JUNK, (b"EXIF", samples.exif(6, canary=CANARY)), (b"XMP ", CANARY))
+    source = webp_of(image, JUNK, (b"EXIF", exif_samples.block(6, canary=CANARY)), (b"XMP ", CANARY))
     assert stored(source) == webp_of(image)
     assert shown(source) == shown(webp_of(image))
 
 
 def test_flags_and_sizes_are_rebuilt_to_match_what_is_kept() -> None:
     flags = HAS_ALPHA | HAS_PROFILE | HAS_EXIF | HAS_XMP
-    hidden = [(b"EXIF", samples.exif(1, canary=CANARY)), (b"XMP ", CANARY)]
+    hidden = [(b"EXIF", exif_samples.block(1, canary=CANARY)), (b"XMP ", CANARY)]
     source = webp_of(extended(flags | 0xFFFFFF00), JUNK, PROFILE, JUNK, ALPHA, JUNK, COVERED, JUNK, *hidden)
     assert stored(source) == webp_of(extended(HAS_ALPHA | HAS_PROFILE), PROFILE, ALPHA, COVERED)
 
@@ -197,6 +199,23 @@ def test_what_the_damaged_ones_derive_from_is_accepted() -> None:
         animated(frame(LOSSY)),
     ]
     assert [stored(source) for source in sources] == sources
+
+
+def lossless_header(width: int, height: int) -> Chunk:
+    return (b"VP8L", b"\x2f" + struct.pack("<I", width - 1 | height - 1 << 14) + bytes(5))
+
+
+def lossy_header(width: int, height: int) -> Chunk:
+    return (b"VP8 ", b"\x10\0\0\x9d\x01\x2a" + struct.pack("<HH", width | 0x4000, height | 0xC000))
+
+
+@pytest.mark.parametrize("header", [lossless_header, lossy_header])
+@pytest.mark.parametrize("size", [(1, 1), (255, 257), (16383, 3), (2, 16383)])
+def test_sizes_of_14_bits_are_read_from_the_bitstream(
+    header: Callable[[int, int], Chunk], size: tuple[int, int]
+) -> None:
+    examined = examine(webp_of(header(*size)), LIMITS)
+    assert (examined.width, examined.height) == size
 
 
 @pytest.mark.parametrize("source", [webp_of(extended(0, 2**24, 2**24)), animated(*[frame(LOSSY)] * 9)[:-9]])

@@ -242,6 +242,22 @@ def test_too_many_pixels_are_refused_from_the_header_alone(name: str) -> None:
     assert refusal_of(source, enough) is None
 
 
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("jpeg baseline", "The image is 61 × 47 pixels, 0.002867 megapixels in all; at most 0.001 are accepted here."),
+        ("apng", "The image is 61 × 47 pixels a frame, 0.011468 megapixels in all; at most 0.01 are accepted here."),
+    ],
+)
+def test_a_refusal_for_too_many_pixels_says_how_many(name: str, sentence: str) -> None:
+    limits = Limits(
+        max_bytes=1, max_pixels=10_000 if name == "apng" else 1_000, max_frames=9, formats=frozenset(Format)
+    )
+    with pytest.raises(Problem) as caught:
+        examine(FILES[name](), limits)
+    assert caught.value.detail == f"{sentence} Scale it down and send it again."
+
+
 @pytest.mark.parametrize("name", ["apng", "gif animated", "webp animated"])
 def test_pixels_are_counted_over_all_frames(name: str) -> None:
     source = FILES[name]()
