@@ -3,22 +3,26 @@
 `product` is shared by a file's tests; `start_product` is for tests that break what they started.
 """
 
+import json
 import os
 import re
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, LiteralString
 
 import httpx
+import psycopg
 import pytest
+
+from postgres import passable_directory
+from tintype.adapters.postgres_embedded import EmbeddedConfig, running_superuser_url
 
 READY_SECONDS: Final = 60.0
 PROCESSED_SECONDS: Final = 30.0
@@ -58,6 +62,30 @@ class Product:
                 return shown
             assert time.monotonic() < deadline, f"still processing: {shown}"
             time.sleep(0.05)
+
+    def query(self, statement: LiteralString, *parameters: object) -> list[tuple[Any, ...]]:
+        """Return the rows of a statement on the embedded database, as its superuser: no row is hidden."""
+        url = running_superuser_url(EmbeddedConfig(data=self.data))
+        assert url is not None
+        with psycopg.connect(url, options="-c search_path=tintype") as connection:
+            cursor = connection.execute(statement, parameters)
+            return cursor.fetchall() if cursor.description else []
+
+    def files(self, *folders: str) -> set[str]:
+        """Return every file below these folders of the data directory."""
+        found = (path for folder in folders for path in (self.data / folder).rglob("*"))
+        return {str(path.relative_to(self.data)) for path in found if path.is_file()}
+
+    def metric(self, name: str, **labels: str) -> float:
+        """Return the sum of the metric's samples that have these labels."""
+        wanted = [f'{label}="{value}"' for label, value in labels.items()]
+        lines = self.stranger.get("/metrics").text.splitlines()
+        named = [line for line in lines if re.match(rf"{name}[ {{]", line) and all(pair in line for pair in wanted)]
+        return sum(float(line.rpartition(" ")[2]) for line in named)
+
+    def log_lines(self) -> list[dict[str, Any]]:
+        """Return what was logged, a value for each line; a line that is not JSON fails the test."""
+        return [dict(json.loads(line)) for line in self.log.read_text().splitlines()]
 
     def children(self) -> dict[int, str]:
         """Return every process of the tree: pid → command line."""
@@ -112,6 +140,16 @@ def _read_until_ready(process: subprocess.Popen[str], log: Path) -> str:
     raise AssertionError(f"tintype serve ended with {process.wait()}: {said}\n{log.read_text()[-4000:]}")
 
 
+def eventually(holds: Callable[[], bool], *, within: float = 5.0) -> bool:
+    """Return whether it holds before so many seconds are over."""
+    deadline = time.monotonic() + within
+    while not holds():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
+
+
 def free_port() -> int:
     """Return a TCP port of 127.0.0.1 that nobody listens on."""
     with socket.socket() as probe:
@@ -134,7 +172,7 @@ def _descendants(parent: int) -> Iterator[tuple[int, str]]:
 def product() -> Iterator[Product]:
     """Give a running product with the embedded database."""
     with (
-        tempfile.TemporaryDirectory(prefix="tintype-") as directory,
-        start_product(Path(directory) / "data") as running,
+        passable_directory() as directory,
+        start_product(directory / "data") as running,
     ):
         yield running
