@@ -35,7 +35,7 @@ from tintype.db.migrate import MigrationRefused, migrate
 from tintype.db.setup import allow_login, ensure_default_tenant
 from tintype.domain.tokens import Token
 from tintype.settings import SECRET_KEY_FILE, Settings
-from tintype.telemetry.metrics import DIRECTORY_VARIABLE, forget_process
+from tintype.telemetry.metrics import DIRECTORY_VARIABLE
 
 READY_SECONDS: Final = 60.0
 """How long the API may take to be ready at start; a slow laptop needs four."""
@@ -199,7 +199,6 @@ class Supervisor:
                 self._start(child)
         elif child.process.poll() is not None:
             self._log.error("child_ended", child=child.name, status=child.process.returncode)
-            forget_process(child.process.pid)
             child.pause = FIRST_PAUSE_SECONDS if now - child.started > STABLE_SECONDS else child.pause * 2
             child.due = now + min(child.pause, LONGEST_PAUSE_SECONDS)
             child.process = None

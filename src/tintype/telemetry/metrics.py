@@ -64,14 +64,23 @@ def make_metrics() -> Metrics:
 
 def expose_metrics() -> bytes:
     """Return the metrics of every process of this node in Prometheus' text format."""
+    directory = Path(os.environ[DIRECTORY_VARIABLE])
+    for pid in {int(file.stem.rpartition("_")[2]) for file in directory.glob("gauge_live*_*.db")}:
+        if not _is_alive(pid):  # whoever ended, and however: nobody else is sure to tell
+            multiprocess.mark_process_dead(pid, str(directory))  # type: ignore[no-untyped-call]
     registry = CollectorRegistry()
-    multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    multiprocess.MultiProcessCollector(registry, str(directory))  # type: ignore[no-untyped-call]
     return generate_latest(registry)
 
 
-def forget_process(pid: int) -> None:
-    """Drop the live gauges of a process that ended."""
-    multiprocess.mark_process_dead(pid)  # type: ignore[no-untyped-call]
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def resident_bytes(pid: int) -> int:
