@@ -23,7 +23,7 @@ from tintype.imaging.examine import CHUNK_BYTES, examine, stored_chunks
 from tintype.imaging.sniff import SNIFF_BYTES, sniff
 
 W, H = 61, 47  # no multiple of a block, so that edges are tried too
-LONG = 1.0  # second; a hundred times what is usual, so that a busy machine does not fail the test
+LONG = 0.5  # second of processor time, a hundred times what is usual
 
 
 def vips_jpeg(**options: object) -> bytes:
@@ -173,14 +173,14 @@ def test_a_mutated_file_is_refused_kindly_or_stored_clean_and_never_takes_long(
     for at, length, replacement in edits:
         start = SNIFF_BYTES + at % max(1, len(data) - SNIFF_BYTES)
         data[start : start + length] = replacement
-    began = time.perf_counter()
+    began = time.process_time()
     try:
         result = stored(bytes(data))
     except Problem as problem:
         assert problem.code in {Code.IMAGE_MALFORMED, Code.IMAGE_UNSUPPORTED_FORMAT} | TOO_MUCH  # noqa: PT017 - both ends are right
     else:
         assert examine(result, LIMITS).clean
-    assert time.perf_counter() - began < LONG
+    assert time.process_time() - began < LONG
 
 
 TOO_MUCH = {Code.IMAGE_TOO_MANY_PIXELS, Code.IMAGE_TOO_MANY_FRAMES}
