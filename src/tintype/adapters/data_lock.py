@@ -6,6 +6,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+from tintype.adapters.durable_files import make_directories
+
 LOCK_FILE: Final = "lock"
 DIRECTORY_MODE: Final = 0o711
 """Others may pass through (the database's own user, nginx on its way to the blobs) but not look around."""
@@ -31,7 +33,7 @@ class DataDirectoryLock:
     def acquire(self) -> None:
         """Make the directory if need be and take the lock at once, or raise `DataDirectoryUnusable`."""
         try:
-            self._directory.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
+            make_directories(self._directory, mode=DIRECTORY_MODE)
             descriptor = os.open(self._directory / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
         except OSError as error:
             raise DataDirectoryUnusable(

@@ -9,6 +9,7 @@ import fcntl
 import os
 import secrets
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -27,6 +28,18 @@ def flush_directory(directory: Path) -> None:
         flush(descriptor)
     finally:
         os.close(descriptor)
+
+
+def make_directories(directory: Path, *, mode: int) -> None:
+    """Make a directory and whatever is missing above it, each of them durable. Raises `OSError`.
+
+    Its own name is flushed even when it was there: whoever made it may have crashed before that.
+    """
+    if not directory.parent.is_dir():
+        make_directories(directory.parent, mode=mode)
+    directory.mkdir(mode=mode, exist_ok=True)
+    with suppress(PermissionError):  # a directory above that we may pass through but not read was not made by us
+        flush_directory(directory.parent)
 
 
 def write_durably(path: Path, content: bytes, *, mode: int = 0o600) -> None:

@@ -26,6 +26,7 @@ import psycopg
 from psycopg import sql
 
 from tintype.adapters.data_lock import DIRECTORY_MODE, DataDirectoryLock, DataDirectoryUnusable
+from tintype.adapters.durable_files import make_directories
 from tintype.adapters.postgres_cluster import SUPERUSER, password, prepare_cluster, settings
 from tintype.adapters.postgres_durability import durability_violations
 from tintype.adapters.postgres_placement import SYSTEM_DIRECTORY, Placement, find_cluster, place
@@ -97,7 +98,7 @@ class EmbeddedPostgres:
             raise RuntimeError("the server was started already")
         deadline = time.monotonic() + self._config.start_timeout_seconds
         try:
-            self._data.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
+            make_directories(self._data, mode=DIRECTORY_MODE)
             placement = self._placement = place(self._data, self._config.system_directory)
             self._lock_home(placement)
             clear_predecessor(placement.cluster, deadline=deadline)
