@@ -1,14 +1,21 @@
 """Where bytes live: the port of every blob store.
 
 Keys are opaque strings of `[a-z0-9._/-]` made by `domain/keys.py`; a store never interprets user input as a path.
-Content is immutable: a key is written once and names the same bytes for ever.
+Content is immutable: a key is written once and names the same bytes for ever. No key is the directory of another.
 """
 
+import re
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Final, Protocol
+
+MAX_KEY_LENGTH: Final = 512
+"""Characters. Ours have at most 170; S3 allows 1024 bytes, and a directory may stand before it in a path of 4096."""
+_SEGMENT: Final = r"[a-z0-9][a-z0-9._-]{0,199}"  # a file name has at most 255 bytes
+_KEY: Final = re.compile(rf"{_SEGMENT}(/{_SEGMENT})*")
+_PREFIX: Final = re.compile(rf"({_SEGMENT}/)*({_SEGMENT})?")
 
 
 class BlobMissing(Exception):
@@ -40,10 +47,26 @@ Chunks = Callable[[], Iterable[bytes | memoryview]]
 """Makes the bytes, from the start, each time it is called: a put that is repeated reads them again."""
 
 
+def check_key(key: str) -> None:
+    """Raise `ValueError` unless `key` can name a blob: no empty segment, none that begins with a dot, no slash ahead.
+
+    The second lock on a door that `domain/keys.py` keeps: no store turns user input into a path.
+    """
+    if len(key) > MAX_KEY_LENGTH or not _KEY.fullmatch(key):
+        raise ValueError(f"not a blob's key: {key[:MAX_KEY_LENGTH]!r}")
+
+
+def check_prefix(prefix: str) -> None:
+    """Raise `ValueError` unless a key can begin with `prefix`; every key begins with the empty one."""
+    if len(prefix) > MAX_KEY_LENGTH or not _PREFIX.fullmatch(prefix):
+        raise ValueError(f"not the beginning of a blob's key: {prefix[:MAX_KEY_LENGTH]!r}")
+
+
 class BlobStore(Protocol):
     """What every store does. `tests/contract/test_blobs.py` is this text as code.
 
-    Every method may raise `BlobStoreFailed`; `put` and `copy` also `BlobStoreFull`.
+    Every method may raise `BlobStoreFailed`; `put` and `copy` also `BlobStoreFull`. What `check_key` refuses is a
+    `ValueError` everywhere.
     """
 
     async def put(self, key: str, chunks: Chunks, *, size: int, sha256: str) -> bool:
@@ -77,7 +100,10 @@ class BlobStore(Protocol):
         ...
 
     async def delete(self, key: str) -> bool:
-        """Remove the blob durably and return whether it was there. A key that is not there is no error."""
+        """Remove the blob durably and return whether it was there. A key that is not there is no error.
+
+        When it returns, a power cut does not bring the blob back, whoever removed it.
+        """
         ...
 
     def list(self, prefix: str = "") -> AsyncIterator[BlobInfo]:

@@ -1,0 +1,410 @@
+"""What every blob store does: `ports/blobs.py` as code.
+
+A new store adds a function to `STORES` that gives the store and a way to damage a blob behind its back; nothing else.
+"""
+
+import asyncio
+import hashlib
+import itertools
+import tempfile
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tintype.adapters.blobs_local import LocalBlobStore
+from tintype.domain.keys import original_key
+from tintype.ports.blobs import BlobInfo, BlobMismatch, BlobMissing, BlobStore, Chunks
+
+pytestmark = pytest.mark.anyio
+
+KEY = "1/original/ab/cd/abcd"
+OTHER_KEY = "1/thumb/ab/cd/abcd-0123.webp"
+MIB = 2**20
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A store under test; `damage` flips a byte of a blob as a failing disk would."""
+
+    store: BlobStore
+    damage: Callable[[str], None]
+
+
+@contextmanager
+def local(directory: Path) -> Iterator[Stored]:
+    store = LocalBlobStore(directory / "blobs")
+
+    def damage(key: str) -> None:
+        path = store.path(key)
+        assert path
+        content = bytearray(path.read_bytes())
+        content[len(content) // 2] ^= 1
+        path.write_bytes(content)
+
+    yield Stored(store, damage)
+    store.close()
+
+
+STORES: dict[str, Callable[[Path], AbstractContextManager[Stored]]] = {"local": local}
+
+
+@pytest.fixture(scope="module")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(params=STORES)
+def stored(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stored]:
+    with STORES[request.param](tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def store(stored: Stored) -> BlobStore:
+    return stored.store
+
+
+def pieces(content: bytes, length: int = 1000) -> Chunks:
+    return lambda: (content[start : start + length] for start in range(0, len(content), length))
+
+
+def digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+async def put(store: BlobStore, key: str, content: bytes) -> bool:
+    return await store.put(key, pieces(content), size=len(content), sha256=digest(content))
+
+
+async def read(store: BlobStore, key: str, offset: int = 0, length: int | None = None) -> bytes:
+    return b"".join([chunk async for chunk in await store.read(key, offset=offset, length=length)])
+
+
+async def everything(found: AsyncIterator[BlobInfo]) -> dict[str, int]:
+    return {blob.key: blob.size async for blob in found}
+
+
+# put
+
+
+async def test_what_was_put_is_read_back(store: BlobStore) -> None:
+    assert await put(store, KEY, b"content") is True
+    assert await read(store, KEY) == b"content"
+
+
+async def test_the_same_bytes_under_the_same_key_are_not_new_the_second_time(store: BlobStore) -> None:
+    await put(store, KEY, b"content")
+    assert await put(store, KEY, b"content") is False
+    assert await read(store, KEY) == b"content"
+
+
+async def test_a_source_may_give_memoryviews_and_empty_chunks(store: BlobStore) -> None:
+    chunks: list[bytes | memoryview] = [memoryview(b"con"), b"", memoryview(b"tent"), b""]
+    await store.put(KEY, lambda: chunks, size=7, sha256=digest(b"content"))
+    assert await read(store, KEY) == b"content"
+
+
+async def test_no_bytes_are_a_blob_too(store: BlobStore) -> None:
+    assert await put(store, KEY, b"") is True
+    assert await read(store, KEY) == b""
+
+
+@pytest.mark.parametrize(
+    ("size", "sha256"),
+    [
+        pytest.param(6, digest(b"content"), id="shorter than sent"),
+        pytest.param(8, digest(b"content"), id="longer than sent"),
+        pytest.param(7, digest(b"another"), id="another SHA-256"),
+    ],
+)
+async def test_bytes_other_than_the_promised_ones_are_not_kept(store: BlobStore, size: int, sha256: str) -> None:
+    with pytest.raises(BlobMismatch):
+        await store.put(KEY, pieces(b"content"), size=size, sha256=sha256)
+    assert await store.head(KEY) is None
+    assert await everything(store.list()) == {}
+
+
+async def test_a_source_without_end_is_cut_off_at_the_promised_size(store: BlobStore) -> None:
+    given_out = itertools.count()
+
+    def endless() -> Iterator[bytes]:
+        return (bytes(1000) for _ in given_out)
+
+    with pytest.raises(BlobMismatch):
+        await store.put(KEY, endless, size=10_000, sha256=digest(bytes(10_000)))
+    assert next(given_out) < 100
+
+
+async def test_a_source_that_fails_passes_its_error_on_and_leaves_nothing(store: BlobStore) -> None:
+    def failing() -> Iterator[bytes]:
+        yield b"con"
+        raise ConnectionResetError("the client went away")
+
+    with pytest.raises(ConnectionResetError):
+        await store.put(KEY, failing, size=7, sha256=digest(b"content"))
+    assert await store.head(KEY) is None
+    assert await everything(store.list()) == {}
+
+
+async def test_puts_of_the_same_blob_at_once_all_succeed(store: BlobStore) -> None:
+    content = bytes(range(256)) * 4000
+    new = await asyncio.gather(*(put(store, KEY, content) for _ in range(8)))
+    assert any(new)
+    assert await read(store, KEY) == content
+    assert await everything(store.list()) == {KEY: len(content)}
+
+
+async def test_a_damaged_blob_is_replaced_by_the_good_one(stored: Stored) -> None:
+    await put(stored.store, KEY, b"content")
+    stored.damage(KEY)
+    assert await read(stored.store, KEY) != b"content"
+    assert await put(stored.store, KEY, b"content") is True
+    assert await read(stored.store, KEY) == b"content"
+    assert await everything(stored.store.list()) == {KEY: 7}
+
+
+async def test_a_failed_put_does_not_touch_what_is_there(store: BlobStore) -> None:
+    await put(store, KEY, b"content")
+    with pytest.raises(BlobMismatch):
+        await store.put(KEY, pieces(b"another"), size=7, sha256=digest(b"promised"))
+    assert await read(store, KEY) == b"content"
+
+
+async def test_a_blob_is_not_there_until_it_is_whole(store: BlobStore) -> None:
+    half, go_on = threading.Event(), threading.Event()
+
+    def slow() -> Iterator[bytes]:
+        yield b"con"
+        half.set()
+        assert go_on.wait(10)
+        yield b"tent"
+
+    task = asyncio.create_task(store.put(KEY, slow, size=7, sha256=digest(b"content")))
+    await asyncio.to_thread(half.wait, 10)
+    assert await store.head(KEY) is None
+    assert await everything(store.list()) == {}
+    with pytest.raises(BlobMissing):
+        await store.read(KEY)
+    go_on.set()
+    assert await task is True
+    assert await everything(store.list()) == {KEY: 7}
+
+
+# read, open, head
+
+
+async def test_a_large_blob_is_read_in_bounded_chunks(store: BlobStore) -> None:
+    content = hashlib.shake_128(b"seed").digest(3 * MIB + 1)
+    await put(store, KEY, content)
+    chunks = [chunk async for chunk in await store.read(KEY)]
+    assert b"".join(chunks) == content
+    assert max(map(len, chunks)) <= MIB
+
+
+@pytest.mark.parametrize(
+    ("offset", "length", "expected"),
+    [
+        pytest.param(3, None, b"tent", id="from an offset"),
+        pytest.param(0, 3, b"con", id="the beginning"),
+        pytest.param(2, 3, b"nte", id="the middle"),
+        pytest.param(5, 100, b"nt", id="past the end"),
+        pytest.param(7, None, b"", id="at the end"),
+        pytest.param(100, 5, b"", id="behind the end"),
+        pytest.param(2, 0, b"", id="nothing"),
+    ],
+)
+async def test_a_range_is_cut_to_what_is_there(
+    store: BlobStore, offset: int, length: int | None, expected: bytes
+) -> None:
+    await put(store, KEY, b"content")
+    assert await read(store, KEY, offset, length) == expected
+
+
+@pytest.mark.parametrize(("offset", "length"), [(-1, None), (0, -1)])
+async def test_a_range_with_negative_numbers_is_refused(store: BlobStore, offset: int, length: int | None) -> None:
+    await put(store, KEY, b"content")
+    with pytest.raises(ValueError, match="negative"):
+        await store.read(KEY, offset=offset, length=length)
+
+
+async def test_a_missing_blob_is_missing_before_its_first_byte(store: BlobStore) -> None:
+    with pytest.raises(BlobMissing):
+        await store.read(KEY)
+    with pytest.raises(BlobMissing):
+        async with store.open(KEY):
+            pass
+    assert await store.head(KEY) is None
+
+
+async def test_a_blob_can_be_opened_as_a_file_from_its_first_byte(store: BlobStore) -> None:
+    await put(store, KEY, b"content")
+    async with store.open(KEY) as file:
+        assert (file.read(3), file.seek(0), file.read()) == (b"con", 0, b"content")
+
+
+async def test_head_tells_size_and_time(store: BlobStore) -> None:
+    await put(store, KEY, b"content")
+    found = await store.head(KEY)
+    assert found
+    assert (found.key, found.size) == (KEY, 7)
+    assert found.modified > 1.7e9  # seconds, not milliseconds, and of this decade
+    assert found.modified < 1.7e10
+
+
+# copy, delete
+
+
+async def test_a_copy_has_the_bytes_and_outlives_its_source(store: BlobStore) -> None:
+    await put(store, KEY, b"content")
+    await store.copy(KEY, OTHER_KEY)
+    assert await store.delete(KEY) is True
+    assert await read(store, OTHER_KEY) == b"content"
+
+
+async def test_a_copy_onto_itself_or_onto_its_like_changes_nothing(store: BlobStore) -> None:
+    for key in (KEY, OTHER_KEY):
+        await put(store, key, b"content")
+    await store.copy(KEY, OTHER_KEY)
+    await store.copy(KEY, KEY)
+    assert await everything(store.list()) == {KEY: 7, OTHER_KEY: 7}
+
+
+async def test_rot_in_a_blob_does_not_reach_its_copy(stored: Stored) -> None:
+    await put(stored.store, KEY, b"content")
+    await stored.store.copy(KEY, OTHER_KEY)
+    stored.damage(KEY)
+    assert await read(stored.store, OTHER_KEY) == b"content"
+
+
+async def test_what_is_not_there_cannot_be_copied(store: BlobStore) -> None:
+    with pytest.raises(BlobMissing):
+        await store.copy(KEY, OTHER_KEY)
+    assert await everything(store.list()) == {}
+
+
+async def test_a_deleted_blob_is_gone_and_deleting_it_again_is_no_error(store: BlobStore) -> None:
+    await put(store, KEY, b"content")
+    await put(store, OTHER_KEY, b"content")
+    assert await store.delete(KEY) is True
+    assert await store.delete(KEY) is False
+    assert await store.delete("1/never/seen") is False
+    assert await store.head(KEY) is None
+    assert await everything(store.list()) == {OTHER_KEY: 7}
+
+
+async def test_a_deleted_blob_can_be_put_again(store: BlobStore) -> None:
+    await put(store, KEY, b"content")
+    await store.delete(KEY)
+    assert await put(store, KEY, b"content") is True
+    assert await read(store, KEY) == b"content"
+
+
+# list
+
+
+async def test_a_list_has_every_blob_whose_key_begins_so(store: BlobStore) -> None:
+    keys = [
+        "1/original/ab/cd/abcd",
+        "1/original/ab/ce/abce",
+        "1/original/ac/cd/accd",
+        "1/orig",
+        "2/original/ab/cd/abcd",
+    ]
+    for key in keys:
+        await put(store, key, key.encode())
+    for prefix in ("", "1", "1/", "1/orig", "1/original/", "1/original/ab", "1/original/ab/c", keys[0], "3", "1/o/p/"):
+        expected = {key: len(key) for key in keys if key.startswith(prefix)}
+        assert await everything(store.list(prefix)) == expected, prefix
+
+
+async def test_a_list_of_many_blobs_has_each_once(store: BlobStore) -> None:
+    keys = [f"1/{number % 7}/{number}" for number in range(1100)]
+    for group in range(0, len(keys), 100):
+        await asyncio.gather(*(put(store, key, b"x") for key in keys[group : group + 100]))
+    listed = [blob.key async for blob in store.list()]
+    assert sorted(listed) == sorted(keys)
+
+
+async def test_deleting_while_listing_does_no_harm(store: BlobStore) -> None:
+    for number in range(20):
+        await put(store, f"1/{number}/x", b"x")
+    async for blob in store.list():
+        await store.delete(blob.key)
+    assert await everything(store.list()) == {}
+
+
+async def test_an_empty_store_lists_nothing(store: BlobStore) -> None:
+    assert await everything(store.list()) == {}
+
+
+# Keys
+
+
+BAD_KEYS = [
+    *("", "/", "/a", "a/", "a//b", "..", "../a", "a/../b", "a/..", ".", "./a", "a/./b", ".tmp/a", "a/.b", "A", "ä"),
+    *("a b", "a\n", "a\0b", "a\\b", "a%2e", "a?b", "a*", "-a", "_a", "a" * 201, "/".join(["a" * 100] * 6)),
+]
+
+
+@pytest.mark.parametrize("key", BAD_KEYS)
+async def test_a_key_that_is_no_key_is_refused_everywhere(store: BlobStore, key: str) -> None:
+    with pytest.raises(ValueError, match="key"):
+        await put(store, key, b"content")
+    with pytest.raises(ValueError, match="key"):
+        await store.read(key)
+    with pytest.raises(ValueError, match="key"):
+        await store.head(key)
+    with pytest.raises(ValueError, match="key"):
+        await store.delete(key)
+    with pytest.raises(ValueError, match="key"):
+        await store.copy(key, KEY)
+    with pytest.raises(ValueError, match="key"):
+        store.path(key)
+    with pytest.raises(ValueError, match="key"):
+        async with store.open(key):
+            pass
+    await put(store, KEY, b"content")
+    with pytest.raises(ValueError, match="key"):
+        await store.copy(KEY, key)
+
+
+@pytest.mark.parametrize("prefix", ["/", "../", "a//", ".", "a/.", "A", "a b", "-"])
+async def test_a_prefix_that_no_key_begins_with_is_refused(store: BlobStore, prefix: str) -> None:
+    with pytest.raises(ValueError, match="key"):
+        await everything(store.list(prefix))
+
+
+async def test_the_keys_of_the_domain_are_keys(store: BlobStore) -> None:
+    key = original_key(2**63 - 1, hashlib.sha256(b"content").digest())
+    await put(store, key, b"content")
+    assert await everything(store.list(key.rpartition("/")[0])) == {key: 7}
+
+
+async def test_a_path_is_absolute_whether_or_not_the_blob_is_there(store: BlobStore) -> None:
+    before = store.path(KEY)
+    if before is None:
+        pytest.skip("a remote store has no paths")
+    assert before.is_absolute()
+    await put(store, KEY, b"content")
+    assert before.read_bytes() == b"content"
+
+
+# Any bytes
+
+
+@pytest.mark.parametrize("make", STORES.values(), ids=STORES)
+@settings(max_examples=50, deadline=None)
+@given(content=st.binary(max_size=3000), offset=st.integers(0, 4000), length=st.none() | st.integers(0, 4000))
+async def test_any_range_of_any_bytes_is_what_a_slice_would_be(
+    make: Callable[[Path], AbstractContextManager[Stored]], content: bytes, offset: int, length: int | None
+) -> None:
+    with tempfile.TemporaryDirectory() as directory, make(Path(directory)) as stored:
+        await put(stored.store, KEY, content)
+        expected = content[offset:] if length is None else content[offset : offset + length]
+        assert await read(stored.store, KEY, offset, length) == expected
