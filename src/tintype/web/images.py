@@ -8,7 +8,6 @@ from urllib.parse import parse_qsl
 from litestar import Request, Response, Router, delete, get, post
 from litestar.datastructures import State as AppState
 from litestar.di import Provide
-from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import Parameter
 from multipart import parse_options_header
 
@@ -26,6 +25,7 @@ from tintype.usecases.upload_image import Accepted, UploadImage, refuse_if_longe
 from tintype.web.auth import Authenticator, Caller
 from tintype.web.body import BodyLimits, RequestBody
 from tintype.web.image_json import ImageJson, VariantJson, present_image, present_variant
+from tintype.web.openapi import DeleteOperation, LookOperation, UploadOperation, problems
 from tintype.web.rate_limits import UploadLimiter
 from tintype.web.upload_request import FormUpload, RawUpload, UploadRequest
 
@@ -56,18 +56,15 @@ class ImagesApi:
         return await self.authenticator.caller(request.headers, request.client.host if request.client else "")
 
 
-_PROBLEM = ResponseSpec(
-    data_container=dict[str, Any], description="A problem (RFC 9457)", media_type="application/problem+json"
-)
-
-
 @post(
     "/images",
     request_max_body_size=None,
     status_code=201,
     summary="Upload an image",
     description="A form with the field `file`, or the file itself as the body with the fields in the query.",
-    responses=dict.fromkeys((400, 401, 408, 413, 415, 422, 429, 503, 507), _PROBLEM),
+    operation_id="createImage",
+    operation_class=UploadOperation,
+    responses=problems(400, 401, 408, 413, 415, 422, 429, 503, 507),
 )
 async def create_image(request: ApiRequest, api: ImagesApi) -> Response[ImageJson]:
     """Take an image in; it is safe when this answers."""
@@ -128,7 +125,9 @@ def _present_accepted(accepted: Accepted, base_url: str, *, owner: bool) -> Imag
     "/images/{image_id:str}",
     summary="Look at an image",
     description="With `size`, a redirect to the bytes.",
-    responses=dict.fromkeys((400, 404, 410), _PROBLEM),
+    operation_id="getImage",
+    operation_class=LookOperation,
+    responses=problems(400, 401, 404, 410, 503),
 )
 async def get_image(
     request: ApiRequest,
@@ -161,7 +160,8 @@ def _bytes_url(image: Image, size: str, base_url: str, read_token: str | None) -
 @get(
     "/images/{image_id:str}/variants",
     summary="List what an image can be shown as",
-    responses={404: _PROBLEM, 410: _PROBLEM},
+    operation_id="listVariants",
+    responses=problems(401, 404, 410, 503),
 )
 async def list_variants(
     request: ApiRequest,
@@ -189,7 +189,9 @@ async def list_variants(
     "/images/{image_id:str}",
     summary="Delete an image for good",
     description="By API key, or with the delete token of an anonymous upload as `Upload-Token`.",
-    responses=dict.fromkeys((401, 403, 404, 410), _PROBLEM),
+    operation_id="deleteImage",
+    operation_class=DeleteOperation,
+    responses=problems(401, 403, 404, 410, 503),
 )
 async def delete_image(request: ApiRequest, api: ImagesApi, image_id: str) -> None:
     """Purge the image: when this answers, nothing of it is served any more."""

@@ -29,13 +29,13 @@ class OperationsApi:
     metrics: Metrics
 
 
-@get("/healthz", summary="Whether this process runs", media_type="text/plain")
+@get("/healthz", operation_id="healthz", summary="Whether this process runs", media_type="text/plain")
 async def healthz() -> str:
     """Answer as long as the process can."""
     return "ok"
 
 
-@get("/readyz", summary="Whether everything that an upload needs is there")
+@get("/readyz", operation_id="readyz", summary="Whether everything that an upload needs is there")
 async def readyz(operations: OperationsApi) -> Response[dict[str, str]]:
     """Answer 200 when database and blob store do, else 503 with what is missing."""
     database, blobs = await asyncio.gather(_probe_database(operations.database), _probe_blobs(operations.blobs))
@@ -65,7 +65,12 @@ async def _probe_blobs(blobs: BlobStore) -> str:
     return "ok"
 
 
-@get("/metrics", summary="Prometheus metrics of this node", media_type="text/plain; version=0.0.4; charset=utf-8")
+@get(
+    "/metrics",
+    operation_id="metrics",
+    summary="Prometheus metrics of this node",
+    media_type="text/plain; version=0.0.4; charset=utf-8",
+)
 async def metrics(operations: OperationsApi) -> bytes:
     """Return what every process of this node measured."""
     operations.metrics.measure_memory("api")

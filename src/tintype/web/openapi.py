@@ -1,0 +1,98 @@
+"""What the generated OpenAPI document cannot see: bodies that are read byte by byte, and our problems."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.openapi.spec import OpenAPIMediaType, OpenAPIResponse, Operation, RequestBody, Schema
+from litestar.openapi.spec import Parameter as ParameterSpec
+from litestar.openapi.spec.enums import OpenAPIFormat, OpenAPIType
+
+from tintype.domain.format import Format
+
+
+class FieldErrorJson(msgspec.Struct):
+    """One bad field, named as the client named it."""
+
+    field: str
+    message: str
+
+
+class ProblemJson(msgspec.Struct):
+    """A problem (RFC 9457). `code` is stable: switch on it. `/docs` lists every code."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    request_id: str
+    errors: list[FieldErrorJson] | msgspec.UnsetType = msgspec.UNSET
+
+
+def problems(*statuses: int) -> dict[int, ResponseSpec]:
+    """Return the responses of an operation that may be refused with these statuses."""
+    problem = ResponseSpec(
+        data_container=ProblemJson,
+        description="A problem",
+        media_type="application/problem+json",
+        generate_examples=False,
+    )
+    return dict.fromkeys(statuses, problem)
+
+
+def _text(description: str, enum: list[str] | None = None) -> Schema:
+    return Schema(type=OpenAPIType.STRING, description=description, enum=enum)
+
+
+_FIELDS: Final = {
+    "kind": _text("A kind of the configuration; `image` unless it is named."),
+    "title": _text("A title of at most 500 characters."),
+    "alt": _text("What the picture shows, for whoever cannot see it; at most 5,000 characters."),
+    "tags": _text("Up to 30 tags, with commas between them."),
+    "visibility": _text("Who may see it.", ["public", "unlisted", "private"]),
+    "is_public": _text("false is `unlisted`.", ["true", "false"]),
+}
+_FILE: Final = Schema(type=OpenAPIType.STRING, format=OpenAPIFormat.BINARY, description="The image.")
+
+
+@dataclass
+class UploadOperation(Operation):
+    """`POST /images`: a form, or the file itself with the fields in the query."""
+
+    def __post_init__(self) -> None:
+        form = Schema(type=OpenAPIType.OBJECT, properties={"file": _FILE, **_FIELDS}, required=["file"])
+        raw = {fmt.media_type: OpenAPIMediaType(schema=_FILE) for fmt in Format}
+        self.request_body = RequestBody(
+            content={"multipart/form-data": OpenAPIMediaType(schema=form), **raw}, required=True
+        )
+        self.parameters = [
+            ParameterSpec(name=name, param_in="query", schema=schema, description=schema.description)
+            for name, schema in _FIELDS.items()
+        ]
+
+
+@dataclass
+class LookOperation(Operation):
+    """`GET /images/{id}`: with `size` the answer is a redirect."""
+
+    def __post_init__(self) -> None:
+        self.responses = {
+            **(self.responses or {}),
+            "302": OpenAPIResponse(description="With `size`: where the bytes are"),
+        }
+
+
+@dataclass
+class DeleteOperation(Operation):
+    """`DELETE /images/{id}`: the delete token comes in a header of its own."""
+
+    def __post_init__(self) -> None:
+        token = ParameterSpec(
+            name="Upload-Token",
+            param_in="header",
+            schema=_text("The `delete_token` of an anonymous upload."),
+            description="The `delete_token` of an anonymous upload.",
+        )
+        self.parameters = [*(self.parameters or []), token]
