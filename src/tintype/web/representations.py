@@ -125,21 +125,17 @@ class Representations:
         return row if await self._blobs.head(key) is not None else None
 
     async def _made(self, record: DeliveryRecord, variant: Variant, *, eager: bool) -> VariantRow | None:
+        """Return the variant once the job, another process or this one has made it; None when that takes too long."""
         image = record.image
         if eager and image.state is State.PROCESSING:
             await self._records.wait_for_change(image.id)
-        self._records.forget((image.id,))  # another process may have made it; look again before making it twice
-        record = await self._records.get(image.ref)
-        row = await self._there(record, variant)
-        if row is not None:
-            return row
         try:
             async with asyncio.timeout(MAKE_SECONDS):
-                return await self._make_variants.on_demand(record.image, variant)
+                return await self._make_variants.on_demand(image, variant)
         except TimeoutError:
             return None
         finally:
-            self._records.forget((image.id,))
+            self._records.forget((image.id,))  # what is remembered lacks the variant
 
 
 def _format(image: Image, extension: str | None, accept: str | None) -> Format:
