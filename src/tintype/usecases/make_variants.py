@@ -16,10 +16,10 @@ from tintype.db.blobs import share_blob
 from tintype.db.images import Outcome, get_image, mark_ready, mark_unusable
 from tintype.db.notify import Notifier
 from tintype.db.pool import Connection, Database
-from tintype.db.variants import VariantRow, upsert_variants
+from tintype.db.variants import VariantRow, list_variants, upsert_variants
 from tintype.domain.errors import Code, Problem
 from tintype.domain.image import Image, State
-from tintype.domain.keys import original_key, variant_key
+from tintype.domain.keys import original_key, variant_key, variant_key_of
 from tintype.domain.transform import Variant
 from tintype.ports.blobs import BlobMissing, BlobStore, BlobStoreFailed, BlobStoreFull
 from tintype.ports.renderer import (
@@ -92,6 +92,9 @@ class MakeVariants:
         return await asyncio.shield(task)
 
     async def _make_one(self, image: Image, variant: Variant) -> VariantRow:
+        made = await self._made_meanwhile(image, variant)
+        if made is not None:
+            return made
         rendered = await self._render_now(image, variant)
         rows = await self._store(image, (variant,), rendered.variants)
         async with self._database.transaction(image.tenant) as connection:
@@ -100,6 +103,16 @@ class MakeVariants:
             await self._remove(image, (variant,))
             raise Problem(Code.IMAGE_GONE, "This image was deleted.")
         return rows[0]
+
+    async def _made_meanwhile(self, image: Image, variant: Variant) -> VariantRow | None:
+        """Return the variant if a render that ended after the caller had looked has made it."""
+        async with self._database.transaction(image.tenant) as connection:
+            rows = await list_variants(connection, tenant=image.tenant, sha256=image.sha256)
+        row = next((row for row in rows if row.digest == variant.output.digest), None)
+        if row is None:
+            return None
+        key = variant_key_of(image.tenant, row.preset, image.sha256, row.digest, row.format)
+        return row if await self._blobs.head(key) is not None else None
 
     async def _render_now(self, image: Image, variant: Variant) -> Rendered:
         try:
