@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import structlog
+
 from tintype.adapters.blobs_local import LocalBlobStore
 from tintype.adapters.parent_death import die_with_parent
 from tintype.adapters.render_pool import RenderPool, RenderPoolConfig
@@ -17,7 +19,7 @@ from tintype.ports.blobs import BlobStore
 from tintype.reads.delivery import DeliveryRecords
 from tintype.settings import SECRET_KEY_FILE, Settings, load_settings
 from tintype.telemetry.logs import configure_logs
-from tintype.telemetry.metrics import Metrics, make_metrics
+from tintype.telemetry.metrics import Metrics, make_metrics, resident_bytes
 from tintype.usecases.make_variants import MakeVariants
 from tintype.usecases.purge_image import PurgeImage
 from tintype.usecases.upload_image import UploadImage
@@ -126,21 +128,34 @@ def work(settings: Settings) -> None:
 
 async def _work(settings: Settings) -> None:
     parts = _parts(settings, renderers=settings.renderers, nice=WORKER_NICE)
+
+    def measure() -> None:
+        parts.metrics.measure_memory("worker")
+        parts.metrics.memory.labels("renderers").set(sum(map(resident_bytes, parts.renderer.pids())))
+
     worker = Worker(
         database=parts.config,
         config=WorkerConfig(concurrency=settings.renderers * 2),
         make_variants=parts.make_variants,
         purge_image=parts.purge_image,
         metrics=parts.metrics,
+        measure=measure,
     )
     await parts.database.open()
     await parts.renderer.start()
+    await _name_what_is_degraded(parts.renderer)
     try:
         await worker.run()
     finally:
         await parts.notifier.close()
         await parts.renderer.close()
         await parts.database.close()
+
+
+async def _name_what_is_degraded(renderer: RenderPool) -> None:
+    report = await renderer.report()
+    for missing in report.degraded:
+        structlog.get_logger("tintype.worker").warning("sandbox_degraded", missing=missing)
 
 
 def server_key(settings: Settings) -> bytes:

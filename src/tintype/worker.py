@@ -6,6 +6,7 @@ and kept in the queue as a dead letter. A sweep finds the jobs of workers that d
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -55,7 +56,9 @@ class Worker:
         make_variants: MakeVariants,
         purge_image: PurgeImage,
         metrics: Metrics,
+        measure: Callable[[], None],
     ) -> None:
+        """`measure` takes note of this process's memory now and then."""
         options = {name: value for name, value in connection_options(database).items() if name != "autocommit"}
         self._app = procrastinate.App(
             connector=procrastinate.PsycopgConnector(
@@ -66,6 +69,7 @@ class Worker:
         self._make_variants = make_variants
         self._purge_image = purge_image
         self._metrics = metrics
+        self._measure = measure
         self._log = structlog.get_logger("tintype.worker")
         self._register()
 
@@ -122,7 +126,7 @@ class Worker:
                 await self.sweep()
             except procrastinate.exceptions.ConnectorException as error:
                 self._log.warning("sweep_failed", error=repr(error))
-            self._metrics.measure_memory("worker")
+            self._measure()
             await asyncio.sleep(SWEEP_SECONDS)
 
     async def sweep(self) -> None:
