@@ -19,6 +19,8 @@ class Header:
     height: int
     orientation: int
     """1–8 as in EXIF; 5–8 swap the sides."""
+    profile: bytes | None
+    """The embedded ICC profile by which the decoded pixels are to be read; None for those that decoding converts."""
 
     @property
     def turned(self) -> bool:
