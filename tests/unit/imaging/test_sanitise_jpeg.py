@@ -203,6 +203,7 @@ DAMAGED = {
     "a width of 0": patched(SOF + 7, b"\0\0"),
     "two components": patched(SOF + 9, b"\2"),
     "a frame header that is too short": patched(SOF + 2, b"\0\x08"),
+    "a frame header that is cut short": PLAIN[:SOF] + jpeg_segment(0xC0, b"\x08\0\1\0\1") + PLAIN[SOF:],
     "two frame headers": with_segments(PLAIN[SOF : SOF + 19], at=SOF),
     "no frame header": PLAIN[:SOF] + PLAIN[SOF + 19 :],
     "no scan": PLAIN[:SOS] + EOI,

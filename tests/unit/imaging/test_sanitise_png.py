@@ -84,6 +84,25 @@ def test_the_first_sound_one_of_several_stays(kind: bytes) -> None:
     assert stored(with_chunks((kind, b""), sound, sound)) == with_chunks(sound)
 
 
+LENGTHS: dict[
+    bytes, dict[int, int | None]
+] = {  # by colour type: PNG, third edition, sections 11.3.1.1, 11.3.2.4 and 11.3.4.1
+    b"sBIT": {0: 1, 2: 3, 3: 3, 4: 2, 6: 4},
+    b"bKGD": {0: 2, 2: 6, 3: 1, 4: 2, 6: 6},
+    b"tRNS": {0: 2, 2: 6, 3: 2, 4: None, 6: None},
+}
+
+
+@pytest.mark.parametrize("colour", [0, 2, 3, 4, 6])
+@pytest.mark.parametrize("kind", LENGTHS)
+def test_a_chunk_stays_when_it_is_as_long_as_its_colour_type_has_it(kind: bytes, colour: int) -> None:
+    image = chunks_of(header(colour=colour))
+    for length in range(8):
+        source = png_of([*image[:-2], (kind, bytes(length)), *image[-2:]])
+        fits = length == LENGTHS[kind][colour] or (kind == b"tRNS" and colour == 3 and length == 1)
+        assert stored(source) == (source if fits else png_of(image))
+
+
 def test_transparency_of_a_palette_stays_up_to_its_length() -> None:
     body = dict(chunks_of(PALETTE))[b"tRNS"]
     entries = len(dict(chunks_of(PALETTE))[b"PLTE"]) // 3
