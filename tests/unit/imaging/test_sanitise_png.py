@@ -8,7 +8,7 @@ from PIL import Image
 
 import exif_samples
 import samples
-from samples import png_chunk
+from png_samples import Chunk, chunks_of, kinds_of, png_of, with_chunks, with_late
 from sanitising import CANARY, LIMITS, refusal_of, shown, stored
 from tintype.domain.errors import Code, Problem
 from tintype.imaging import icc, sanitise_png
@@ -17,38 +17,6 @@ from tintype.imaging.examine import examine
 W, H = 61, 47
 PLAIN = samples.png(W, H)
 PALETTE = samples.png(W, H, mode="P")
-
-Chunk = tuple[bytes, bytes]
-
-
-def chunks_of(source: bytes) -> list[Chunk]:
-    chunks, at = [], 8
-    while at < len(source):
-        length = int.from_bytes(source[at : at + 4], "big")
-        chunks.append((source[at + 4 : at + 8], source[at + 8 : at + 8 + length]))
-        at += 12 + length
-    return chunks
-
-
-def png_of(chunks: list[Chunk]) -> bytes:
-    return samples.png(1, 1)[:8] + b"".join(png_chunk(kind, body) for kind, body in chunks)
-
-
-def kinds_of(source: bytes) -> list[bytes]:
-    return [kind for kind, _ in chunks_of(source)]
-
-
-def with_chunks(*chunks: Chunk, source: bytes = PLAIN) -> bytes:
-    """Return the PNG with chunks behind IHDR."""
-    before, *rest = chunks_of(source)
-    return png_of([before, *chunks, *rest])
-
-
-def with_late(*chunks: Chunk, source: bytes = PLAIN) -> bytes:
-    """Return the PNG with chunks before IEND."""
-    *before, end = chunks_of(source)
-    return png_of([*before, *chunks, end])
-
 
 KEPT = {
     b"sRGB": b"\0",
@@ -64,24 +32,24 @@ KEPT = {
 
 @pytest.mark.parametrize("kind", KEPT)
 def test_a_chunk_on_which_the_picture_depends_stays(kind: bytes) -> None:
-    source = with_chunks((kind, KEPT[kind]))
+    source = with_chunks(PLAIN, (kind, KEPT[kind]))
     assert stored(source) == source
 
 
 @pytest.mark.parametrize("kind", KEPT)
 def test_such_a_chunk_of_another_length_is_dropped(kind: bytes) -> None:
-    assert stored(with_chunks((kind, KEPT[kind] + CANARY))) == PLAIN
+    assert stored(with_chunks(PLAIN, (kind, KEPT[kind] + CANARY))) == PLAIN
 
 
 @pytest.mark.parametrize("kind", KEPT)
 def test_such_a_chunk_behind_the_image_data_is_dropped(kind: bytes) -> None:
-    assert stored(with_late((kind, KEPT[kind]))) == PLAIN
+    assert stored(with_late(PLAIN, (kind, KEPT[kind]))) == PLAIN
 
 
 @pytest.mark.parametrize("kind", KEPT)
 def test_the_first_sound_one_of_several_stays(kind: bytes) -> None:
     sound = (kind, KEPT[kind])
-    assert stored(with_chunks((kind, b""), sound, sound)) == with_chunks(sound)
+    assert stored(with_chunks(PLAIN, (kind, b""), sound, sound)) == with_chunks(PLAIN, sound)
 
 
 LENGTHS: dict[
@@ -115,7 +83,7 @@ def test_unknown_ancillary_chunks_and_text_are_dropped_wherever_they_stand() -> 
     hidden = [
         (kind, CANARY) for kind in (b"tEXt", b"zTXt", b"iTXt", b"tIME", b"prVt", b"hIST", b"sPLT", b"iDOT", b"caBX")
     ]
-    assert stored(with_chunks(*hidden)) == stored(with_late(*hidden)) == PLAIN
+    assert stored(with_chunks(PLAIN, *hidden)) == stored(with_late(PLAIN, *hidden)) == PLAIN
 
 
 def test_nothing_behind_the_end_is_kept() -> None:
@@ -139,9 +107,9 @@ def test_an_early_orientation_is_kept_alone_and_told(orientation: int) -> None:
 @pytest.mark.parametrize(
     "source",
     [
-        with_late((b"eXIf", exif_samples.block(6))),
-        with_chunks((b"eXIf", b"Exif\0\0" + exif_samples.block(6))),
-        with_chunks((b"eXIf", exif_samples.block(1)), (b"eXIf", exif_samples.block(6))),
+        with_late(PLAIN, (b"eXIf", exif_samples.block(6))),
+        with_chunks(PLAIN, (b"eXIf", b"Exif\0\0" + exif_samples.block(6))),
+        with_chunks(PLAIN, (b"eXIf", exif_samples.block(1)), (b"eXIf", exif_samples.block(6))),
     ],
     ids=["behind the image data", "with the prefix of JPEG", "second"],
 )
@@ -161,7 +129,7 @@ def profile_chunk(profile: bytes, *, tail: bytes = b"") -> Chunk:
 
 
 def test_a_profile_stays_untouched() -> None:
-    source = with_chunks(profile_chunk(samples.icc_profile()))
+    source = with_chunks(PLAIN, profile_chunk(samples.icc_profile()))
     assert stored(source) == source
 
 
@@ -174,7 +142,7 @@ def test_a_profile_stays_untouched() -> None:
     ids=["behind the stream", "behind the profile"],
 )
 def test_what_hangs_on_a_profile_is_cut_off(chunk: Chunk) -> None:
-    source = with_chunks(chunk)
+    source = with_chunks(PLAIN, chunk)
     result = stored(source)
     assert CANARY in source
     assert CANARY not in result
@@ -197,19 +165,19 @@ def test_what_hangs_on_a_profile_is_cut_off(chunk: Chunk) -> None:
     ids=["empty", "no name", "another method", "cut short", "no profile", "no stream", "name too long"],
 )
 def test_what_is_no_profile_is_dropped(body: bytes) -> None:
-    assert stored(with_chunks((b"iCCP", body))) == PLAIN
+    assert stored(with_chunks(PLAIN, (b"iCCP", body))) == PLAIN
 
 
 def test_a_profile_of_the_longest_name_and_of_the_largest_size_stays() -> None:
     profile = struct.pack(">I", icc.MAX_PROFILE_BYTES) + samples.icc_profile()[4:]
     body = b"n" * 79 + b"\0\0" + zlib.compress(profile.ljust(icc.MAX_PROFILE_BYTES, b"\1"))
-    assert stored(with_chunks((b"iCCP", body))) == with_chunks((b"iCCP", body))
+    assert stored(with_chunks(PLAIN, (b"iCCP", body))) == with_chunks(PLAIN, (b"iCCP", body))
 
 
 @pytest.mark.parametrize("size", [icc.MAX_PROFILE_BYTES + 1, 50_000_000])
 def test_a_profile_that_unpacks_to_more_than_the_limit_is_refused(size: int) -> None:
     with pytest.raises(Problem, match="colour profile is larger than 4 MiB") as caught:
-        examine(with_chunks(profile_chunk(bytes(size))), LIMITS)
+        examine(with_chunks(PLAIN, profile_chunk(bytes(size))), LIMITS)
     assert caught.value.code is Code.IMAGE_MALFORMED
 
 
@@ -286,76 +254,3 @@ def test_an_image_split_into_empty_and_full_chunks_is_accepted() -> None:
     source = png_of([IHDR, (b"IDAT", b""), (b"IDAT", body[:50]), (b"IDAT", b""), (b"IDAT", body[50:]), IEND])
     assert stored(source) == source
     assert shown(source) == shown(PLAIN)
-
-
-# Animation
-
-ANIMATED = chunks_of(samples.apng(W, H, frames=3))
-HIDDEN = chunks_of(samples.apng(W, H, frames=2, hidden_default=True))
-
-
-def control(**changes: int) -> bytes:
-    """Return the body of an fcTL chunk, the first of its animation unless changed."""
-    fields = {"sequence": 0, "width": W, "height": H, "left": 0, "top": 0, "dispose": 0, "blend": 0} | changes
-    place = struct.pack(">5I", *(fields[name] for name in ("sequence", "width", "height", "left", "top")))
-    return place + struct.pack(">2H2B", 1, 25, fields["dispose"], fields["blend"])
-
-
-def still_as_frame(*, frames: int = 1, **changes: int) -> bytes:
-    return with_chunks((b"acTL", struct.pack(">II", frames, 0)), (b"fcTL", control(**changes)))
-
-
-def test_frames_are_counted_with_and_without_the_still_image() -> None:
-    assert examine(png_of(ANIMATED), LIMITS).frames == 3
-    assert examine(png_of(HIDDEN), LIMITS).frames == 2
-    assert examine(still_as_frame(), LIMITS).frames == 1
-
-
-def test_without_its_header_an_animation_is_the_still_image() -> None:
-    still = [chunk for chunk in ANIMATED if chunk[0] not in {b"acTL", b"fcTL", b"fdAT"}]
-    headless = png_of([chunk for chunk in ANIMATED if chunk[0] != b"acTL"])
-    late = png_of([*[chunk for chunk in ANIMATED[:-1] if chunk[0] != b"acTL"], (b"acTL", bytes(7) + b"\3"), IEND])
-    assert stored(headless) == stored(late) == png_of(still)
-    assert examine(headless, LIMITS).frames == 1
-
-
-def test_more_frames_than_the_limit_are_refused_from_the_header() -> None:
-    source = png_of([IHDR, (b"acTL", struct.pack(">II", 2**31 - 1, 0))])
-    assert refusal_of(source) is Code.IMAGE_TOO_MANY_FRAMES
-
-
-ACTL = (b"acTL", struct.pack(">II", 1, 0))
-DATA = (b"fdAT", struct.pack(">I", 1) + IDAT[1])
-BAD_ANIMATIONS = {
-    "fewer frames than it says": still_as_frame(frames=2),
-    "more frames than it says": png_of([(kind, ACTL[1] if kind == b"acTL" else body) for kind, body in ANIMATED]),
-    "no frames": with_chunks((b"acTL", bytes(8))),
-    "an acTL chunk that is not one": with_chunks((b"acTL", bytes(7))),
-    "two acTL chunks": with_chunks(ACTL, ACTL, (b"fcTL", control())),
-    "a first frame that is smaller than the image": still_as_frame(width=W - 1),
-    "a frame with a wrong number": still_as_frame(sequence=1),
-    "an unknown disposal": still_as_frame(dispose=3),
-    "an unknown blending": still_as_frame(blend=2),
-    "an fcTL chunk that is too long": with_chunks(ACTL, (b"fcTL", control() + CANARY)),
-    "two frames before the image": with_chunks(
-        (b"acTL", struct.pack(">II", 2, 0)), (b"fcTL", control()), (b"fcTL", control(sequence=1))
-    ),
-    "a frame beyond the image": png_of([IHDR, ACTL, IDAT, (b"fcTL", control(left=1)), DATA, IEND]),
-    "a frame below the image": png_of([IHDR, ACTL, IDAT, (b"fcTL", control(top=1)), DATA, IEND]),
-    "a frame of no width": png_of([IHDR, ACTL, IDAT, (b"fcTL", control(width=0)), DATA, IEND]),
-    "a frame without data": png_of([IHDR, ACTL, IDAT, (b"fcTL", control()), IEND]),
-    "a frame of empty data": png_of([IHDR, ACTL, IDAT, (b"fcTL", control()), (b"fdAT", DATA[1][:4]), IEND]),
-    "frame data too short for its number": png_of([IHDR, ACTL, IDAT, (b"fcTL", control()), (b"fdAT", b"\0"), IEND]),
-    "frame data before its frame": with_chunks(ACTL, (b"fcTL", control()), DATA),
-    "frame data out of order": png_of([IHDR, ACTL, IDAT, (b"fcTL", control()), (b"fdAT", bytes(4) + IDAT[1]), IEND]),
-}
-
-
-def test_the_animation_that_the_damaged_ones_derive_from_is_accepted() -> None:
-    source = png_of([IHDR, ACTL, IDAT, (b"fcTL", control()), DATA, IEND])
-    assert stored(source) == source
-
-
-@pytest.mark.parametrize("name", BAD_ANIMATIONS)
-def test_an_animation_that_contradicts_itself_is_refused(name: str) -> None:
-    assert refusal_of(BAD_ANIMATIONS[name]) is Code.IMAGE_MALFORMED
