@@ -19,6 +19,7 @@ from litestar.openapi.spec import Components, SecurityScheme
 import tintype
 from tintype.domain.errors import Code, FieldError, Problem
 from tintype.telemetry.metrics import Metrics
+from tintype.web.body import AFTER_ANSWER_KEY
 from tintype.web.delivery import PREFIX, ROUTE, Delivery
 from tintype.web.errors import problem_answer
 
@@ -28,6 +29,9 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+"""What else may stand there is anybody's invention, and each would be a series of its own."""
+
 REQUEST_ID_KEY: Final = "tintype_request_id"
 CODE_KEY: Final = "tintype_code"
 
@@ -75,19 +79,22 @@ class Application:
         await self._litestar(scope, receive, send_and_see)  # type: ignore[arg-type]
         route = scope.get("path_template") or "other"
         self._account(scope, route, status, scope["state"].get(CODE_KEY), started, request_id)
+        if AFTER_ANSWER_KEY in scope["state"]:
+            await scope["state"][AFTER_ANSWER_KEY]()
 
     def _account(
         self, scope: Scope, route: str, status: int, code: str | None, started: float, request_id: str
     ) -> None:
         seconds = time.perf_counter() - started
-        self._metrics.requests.labels(route, scope["method"], status).inc()
+        method = scope["method"] if scope["method"] in _METHODS else "other"
+        self._metrics.requests.labels(route, method, status).inc()
         self._metrics.request_seconds.labels(route).observe(seconds)
         if code is not None:
             self._metrics.rejects.labels(code).inc()
         self._log.info(
             "request",
             request_id=request_id,
-            method=scope["method"],
+            method=method,
             route=route,
             status=status,
             code=code,

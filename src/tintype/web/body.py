@@ -1,13 +1,16 @@
-"""The bytes of a request, as they come: with a deadline, counted, and read on for a while after a refusal."""
+"""The bytes of a request, as they come: with a deadline, counted, and read on for a while after a refusal was sent."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from tintype.domain.errors import Code, Problem
 
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
+
+AFTER_ANSWER_KEY: Final = "tintype_after_answer"
+"""In the request's state: what to wait for when the answer is sent, before the connection is let go."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,7 @@ class RequestBody:
             raise _incomplete()
 
     async def drain(self) -> None:
-        """Read on for a while: a client that is still sending would otherwise see a broken pipe, and not our answer."""
+        """Read on for a while once the answer is sent: who is still sending would see a broken pipe in its place."""
         limits, end = self._limits, self.received + self._limits.drain_bytes
         try:
             async with asyncio.timeout(limits.drain_seconds):

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 from urllib.parse import parse_qsl
 
 from litestar import Request, Response, Router, delete, get, post
+from litestar.datastructures import CacheControlHeader
 from litestar.datastructures import State as AppState
 from litestar.di import Provide
 from litestar.params import Parameter
@@ -23,13 +24,16 @@ from tintype.telemetry.metrics import Metrics
 from tintype.usecases.purge_image import PurgeImage
 from tintype.usecases.upload_image import Accepted, UploadImage, refuse_if_longer
 from tintype.web.auth import Authenticator, Caller
-from tintype.web.body import BodyLimits, RequestBody
+from tintype.web.body import AFTER_ANSWER_KEY, BodyLimits, RequestBody
 from tintype.web.image_json import ImageJson, VariantJson, present_image, present_variant
 from tintype.web.openapi import DeleteOperation, LookOperation, UploadOperation, problems
 from tintype.web.rate_limits import UploadLimiter
-from tintype.web.upload_request import FormUpload, RawUpload, UploadRequest
+from tintype.web.upload_request import MAX_PARTS, FormUpload, RawUpload, UploadRequest
 
 ApiRequest = Request[Any, Any, AppState]
+
+_UNSHARED: Final = {"cache-control": "no-store"}
+"""An answer about an image is for who asked: it may hold a token, and changes at any moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +81,12 @@ async def create_image(request: ApiRequest, api: ImagesApi) -> Response[ImageJso
         accepted = await api.upload_image(incoming)
     except Problem:
         if "expect" not in request.headers or body.received:  # who waits for 100 Continue has sent nothing
-            await body.drain()
+            request.scope["state"][AFTER_ANSWER_KEY] = body.drain
         raise
     finally:
         api.metrics.upload_bytes.inc(body.received)
     shown = _present_accepted(accepted, api.base_url(request), owner=caller.key is not None)
-    return Response(shown, headers={"location": f"{api.base_url(request)}/api/v1/images/{shown.id}"})
+    return Response(shown, headers={"location": f"{api.base_url(request)}/api/v1/images/{shown.id}", **_UNSHARED})
 
 
 def _refuse_stranger(api: ImagesApi, caller: Caller) -> None:
@@ -101,8 +105,15 @@ def _incoming(request: ApiRequest, body: RequestBody, kinds: Mapping[str, Upload
     if media_type == "application/json":
         message = "Import by URL is not there yet. Send the file itself."
         raise Problem(Code.REQUEST_INVALID, message, errors=(FieldError("source_url", message),))
-    query = parse_qsl(request.scope["query_string"].decode("latin-1"), keep_blank_values=True, max_num_fields=100)
-    return RawUpload(body, query, kinds, caller)
+    return RawUpload(body, _query_fields(request), kinds, caller)
+
+
+def _query_fields(request: ApiRequest) -> list[tuple[str, str]]:
+    query = request.scope["query_string"].decode("latin-1")
+    try:
+        return parse_qsl(query, keep_blank_values=True, max_num_fields=MAX_PARTS)
+    except ValueError as error:
+        raise Problem(Code.REQUEST_UNREADABLE, f"The query has more than {MAX_PARTS} fields.") from error
 
 
 def _content_length(request: ApiRequest) -> int | None:
@@ -143,12 +154,16 @@ async def get_image(
     image, base_url = record.image, api.base_url(request)
     if size is None:
         shown = present_image(image, base_url, owner=caller.manages == image.tenant)
-        return Response(shown, headers={"cache-control": "no-store"})
-    return Response(None, status_code=302, headers={"location": _bytes_url(image, size, base_url, read_token)})
+        return Response(shown, headers=_UNSHARED)
+    return _redirect(_bytes_url(image, size, base_url, read_token))
+
+
+def _redirect(location: str) -> Response[Any]:
+    return Response(b"", status_code=302, headers={"location": location, **_UNSHARED}, media_type="text/plain")
 
 
 def _bytes_url(image: Image, size: str, base_url: str, read_token: str | None) -> str:
-    token = f"&token={read_token}" if read_token else ""
+    token = f"&token={read_token}" if parse_token(Purpose.READ, read_token or "") else ""
     if size == "original":
         return f"{base_url}/i/{image.ref}/original.{image.format.extension}?v={image.version}{token}"
     if image.recipe.preset(size) is None:
@@ -161,6 +176,7 @@ def _bytes_url(image: Image, size: str, base_url: str, read_token: str | None) -
     "/images/{image_id:str}/variants",
     summary="List what an image can be shown as",
     operation_id="listVariants",
+    cache_control=CacheControlHeader(no_store=True),
     responses=problems(401, 404, 410, 503),
 )
 async def list_variants(
@@ -228,11 +244,10 @@ def _ref(image_id: str) -> ImageRef:
 
 
 @get("/p/{image_id:str}", include_in_schema=False)
-async def share_page(request: ApiRequest, api: ImagesApi, image_id: str) -> Response[None]:
+async def share_page(request: ApiRequest, api: ImagesApi, image_id: str) -> Response[Any]:
     """Show the picture at the address that people share."""
     record, _ = await _visible(request, api, image_id, request.query_params.get("token"))
-    location = _bytes_url(record.image, "original", api.base_url(request), request.query_params.get("token"))
-    return Response(None, status_code=302, headers={"location": location})
+    return _redirect(_bytes_url(record.image, "original", api.base_url(request), request.query_params.get("token")))
 
 
 def image_routes(api: ImagesApi) -> Router:
