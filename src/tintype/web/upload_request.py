@@ -149,6 +149,8 @@ def _check(given: Sequence[tuple[str, str]], kind: UploadKind, caller: Caller) -
             values[name] = value
     if len(tags) > MAX_TAGS or any(len(tag) > MAX_TAG_CHARACTERS for tag in tags):
         errors.append(FieldError("tags", f"At most {MAX_TAGS} tags of {MAX_TAG_CHARACTERS} characters."))
+    if any("\0" in tag for tag in tags):
+        errors.append(FieldError("tags", "A tag has no NUL character."))
     submission = Submission(
         tenant=caller.tenant,
         key=caller.key,
