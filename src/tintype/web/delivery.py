@@ -137,7 +137,7 @@ def _refuse_unless_served(image: Image, viewer: Viewer) -> None:
 
 
 def _current_url(path: str, image: Image, wanted: Wanted) -> bytes:
-    token = f"&token={wanted.token}" if wanted.token else ""
+    token = f"&token={wanted.token}" if parse_token(Purpose.READ, wanted.token or "") else ""
     return f"{path}?v={image.version}{token}".encode()
 
 
