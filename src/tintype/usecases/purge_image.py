@@ -17,6 +17,7 @@ from tintype.domain.format import Format
 from tintype.domain.image import Image, State
 from tintype.domain.keys import original_key, variant_key_of
 from tintype.domain.tokens import Token
+from tintype.domain.visibility import BY_LINK
 from tintype.ports.blobs import BlobStore
 
 
@@ -66,6 +67,8 @@ def _refuse_unless_allowed(image: Image | None, manages: int | None, token: Toke
         token is not None and token.id == image.id and token.matches(image.write_token_hash)
     ):
         return
+    if image.visibility not in BY_LINK:  # to a stranger it is not there
+        raise Problem(Code.NOT_FOUND, "There is no such image.")
     if manages is None and token is None:
         raise Problem(Code.AUTH_REQUIRED, "Send the image's delete token as Upload-Token, or an API key as Bearer.")
     raise Problem(Code.AUTH_FORBIDDEN, "This token does not belong to the image.")
