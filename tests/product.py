@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, LiteralString
@@ -39,6 +39,7 @@ class Product:
     log: Path
     client: httpx.Client = field(init=False)
     stranger: httpx.Client = field(init=False)
+    _superuser: psycopg.Connection | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         self.stranger = httpx.Client(base_url=self.base_url, timeout=30)
@@ -65,11 +66,12 @@ class Product:
 
     def query(self, statement: LiteralString, *parameters: object) -> list[tuple[Any, ...]]:
         """Return the rows of a statement on the embedded database, as its superuser: no row is hidden."""
-        url = running_superuser_url(EmbeddedConfig(data=self.data))
-        assert url is not None
-        with psycopg.connect(url, options="-c search_path=tintype") as connection:
-            cursor = connection.execute(statement, parameters)
-            return cursor.fetchall() if cursor.description else []
+        if self._superuser is None or self._superuser.broken:
+            url = running_superuser_url(EmbeddedConfig(data=self.data))
+            assert url is not None
+            self._superuser = psycopg.connect(url, options="-c search_path=tintype", autocommit=True)
+        cursor = self._superuser.execute(statement, parameters)
+        return cursor.fetchall() if cursor.description else []
 
     def files(self, *folders: str) -> set[str]:
         """Return every file below these folders of the data directory."""
@@ -93,6 +95,8 @@ class Product:
 
     def stop(self, *, number: int = signal.SIGTERM) -> int:
         """End the server and return its exit status."""
+        if self._superuser is not None:
+            self._superuser.close()
         if self.process.poll() is None:
             self.process.send_signal(number)
         status = self.process.wait(40)
@@ -158,13 +162,13 @@ def free_port() -> int:
 
 
 def _descendants(parent: int) -> Iterator[tuple[int, str]]:
-    children = Path(f"/proc/{parent}/task/{parent}/children")
-    for pid in map(int, children.read_text().split() if children.exists() else ()):
-        try:
-            command = Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ").strip()
-        except FileNotFoundError:
-            continue
-        yield pid, command
+    try:
+        children = Path(f"/proc/{parent}/task/{parent}/children").read_text()
+    except (FileNotFoundError, ProcessLookupError):  # it ended while we looked
+        return
+    for pid in map(int, children.split()):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            yield pid, Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ").strip()
         yield from _descendants(pid)
 
 

@@ -47,6 +47,13 @@ class RawConnection:
         headers = {name.lower(): value for name, value in response.getheaders()}
         return Answer(response.status, headers, body, time.perf_counter() - self._started)
 
+    def everything(self) -> bytes:
+        """Return all that comes until the server closes the connection."""
+        received = b""
+        while chunk := self._socket.recv(65_536):
+            received += chunk
+        return received
+
     def is_closed_within(self, seconds: float) -> bool:
         """Return whether the server closes the connection (in order, or by a reset) before the time is up."""
         self._socket.settimeout(seconds)
