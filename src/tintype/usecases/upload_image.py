@@ -31,14 +31,11 @@ from tintype.domain.keys import original_key
 from tintype.domain.kind import UploadKind
 from tintype.domain.tokens import Purpose, Token, derive_token
 from tintype.domain.visibility import BY_LINK, Visibility
-from tintype.imaging.examine import examine, stored_chunks
+from tintype.imaging.examine import SANITISER_VERSION, examine, stored_chunks
 from tintype.imaging.examined import Examined
 from tintype.imaging.sniff import SNIFF_BYTES, sniff
 from tintype.ports.blobs import BlobStore, BlobStoreFailed, BlobStoreFull, Chunks
 from tintype.ports.staging import Staging
-
-SANITISER_VERSION: Final = 1
-"""Kept with each image, so that a better sanitiser can find what an older one let through."""
 
 ID_ATTEMPTS: Final = 3
 """Two ids of one bucket and millisecond clash one time in 512; three clashes in a row mean a broken clock."""
