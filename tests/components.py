@@ -44,6 +44,13 @@ def first_executable(*names: str) -> Path | None:
     return next((Path(name) for name in found if name), None)
 
 
+def chromium() -> Path | None:
+    """Return Debian's Chromium, provided that the Node of Playwright, which steers it, can run here too."""
+    if not any(Path("/usr/lib").glob("*/libatomic.so.1")):
+        return None
+    return first_executable("chromium", "/usr/lib/chromium/chromium-headless-shell")
+
+
 def superuser() -> Path | None:
     """Return the root folder where the tests run as root."""
     return Path("/") if os.geteuid() == 0 else None
@@ -51,10 +58,7 @@ def superuser() -> Path | None:
 
 COMPONENTS: Final = {
     "debian_postgresql": Component(f"Debian's PostgreSQL {OLDEST_POSTGRESQL} or newer", debian_postgresql),
-    "chromium": Component(
-        "Debian's Chromium",
-        lambda: first_executable("chromium", "/usr/lib/chromium/chromium-headless-shell", "chromium-headless-shell"),
-    ),
+    "chromium": Component("Debian's Chromium and libatomic1", chromium),
     "strace": Component("strace", lambda: first_executable("strace")),
     "nginx": Component("nginx", lambda: first_executable("nginx")),
     "mkfs_ext4": Component("mkfs.ext4 of e2fsprogs", lambda: first_executable("mkfs.ext4")),
