@@ -10,7 +10,7 @@ from importlib import resources
 from string import Template
 from typing import Any, Final
 
-from litestar import Request, Response, Router, get
+from litestar import HttpMethod, Request, Response, Router, get, route
 from litestar.datastructures import State as AppState
 
 from tintype.domain.errors import Code, Problem
@@ -24,10 +24,12 @@ POLICY: Final = (
 )
 """Only our own files run, and nobody may frame the page."""
 
+_READING: Final = (HttpMethod.GET, HttpMethod.HEAD)
+
 _TYPES: Final = {
-    "html": "text/html; charset=utf-8",
-    "css": "text/css; charset=utf-8",
-    "js": "text/javascript; charset=utf-8",
+    "html": "text/html",
+    "css": "text/css",
+    "js": "text/javascript",
     "svg": "image/svg+xml",
 }
 
@@ -45,11 +47,11 @@ def page_routes(limits: Limits) -> Router:
     """Return the routes of the pages; `limits` are those of the kind that the upload page sends."""
     files = _read_files(_words(limits))
 
-    @get("/", include_in_schema=False)
+    @route("/", http_method=_READING, include_in_schema=False)
     async def home(request: Request[Any, Any, AppState]) -> Response[bytes]:
         return _serve(request, files, "index.html")
 
-    @get("/docs", include_in_schema=False)
+    @route("/docs", http_method=_READING, include_in_schema=False)
     async def reference(request: Request[Any, Any, AppState]) -> Response[bytes]:
         return _serve(request, files, "docs.html")
 
@@ -57,7 +59,7 @@ def page_routes(limits: Limits) -> Router:
     async def errors() -> list[dict[str, Any]]:
         return list_errors()
 
-    @get("/assets/{name:str}", include_in_schema=False)
+    @route("/assets/{name:str}", http_method=_READING, include_in_schema=False)
     async def asset(request: Request[Any, Any, AppState], name: str) -> Response[bytes]:
         return _serve(request, files, name)
 

@@ -31,6 +31,11 @@ export class Refusal extends Error {
     return this.status === 404 || this.status === 410;
   }
 
+  /** It is the file or the sender that is refused: the same again would be refused again. */
+  get isFinal() {
+    return [401, 403, 413, 415, 422].includes(this.status);
+  }
+
   /** Asking again in a moment may well succeed. */
   get isPassing() {
     return this.status === 0 || this.status === 429 || this.status >= 500;

@@ -17,7 +17,7 @@ const COPIES = {
 };
 
 const STATUS = {
-  waiting: () => "Waiting",
+  waiting: ({ problem }) => (problem ? "Waiting to try again" : "Waiting"),
   sending: ({ sent }) => `Sending, ${Math.floor(sent * 100)} %`,
   checking: ({ isBeingCancelled }) => (isBeingCancelled ? "Cancelling" : "Checking"),
   processing: () => "Making thumbnails",
@@ -28,13 +28,13 @@ const STATUS = {
 
 /** Which buttons there are in which state. */
 const ACTIONS = {
-  waiting: ["cancel"],
-  sending: ["cancel"],
-  checking: ["cancel"],
-  overdue: ["again"],
-  failed: ["retry", "dismiss"],
-  cancelled: ["retry", "dismiss"],
-  gone: ["dismiss"],
+  waiting: ({ problem }) => (problem ? ["retry", "cancel"] : ["cancel"]),
+  sending: () => ["cancel"],
+  checking: ({ isBeingCancelled }) => (isBeingCancelled ? [] : ["cancel"]),
+  overdue: () => ["again"],
+  failed: ({ retryable }) => (retryable ? ["retry", "dismiss"] : ["dismiss"]),
+  cancelled: () => ["retry", "dismiss"],
+  gone: () => ["dismiss"],
 };
 
 let cards = 0;
@@ -123,8 +123,8 @@ export class Card {
   }
 
   #showButtons() {
-    const { state, hasLink, isBeingCancelled } = this.#upload;
-    const actions = isBeingCancelled ? [] : (ACTIONS[state] ?? []);
+    const { state, hasLink } = this.#upload;
+    const actions = ACTIONS[state]?.(this.#upload) ?? [];
     const width = hasLink ? shareWidth(this.#upload) : null;
     this.#part("[data-row=copy]").hidden = !hasLink || this.#asking;
     this.#part("[data-copy=share]").hidden = !width;

@@ -30,7 +30,7 @@ function takeFiles(files) {
 /** The server decides; but whoever sends 100 MB over a phone wants to know before, not after. */
 function begin(upload) {
   if (upload.size > maxBytes) {
-    upload.fail(`This file has ${fileSize(upload.size)}; at most ${fileSize(maxBytes)} are taken.`);
+    upload.fail(`This file has ${fileSize(upload.size)}; at most ${fileSize(maxBytes)} are taken.`, { retryable: false });
   } else {
     queue.add(upload);
   }
@@ -58,6 +58,8 @@ function answer(upload, what) {
   if (what === "cancel") {
     queue.remove(upload);
     upload.cancel();
+  } else if (what === "retry" && upload.state === "waiting") {
+    queue.hurry();
   } else if (what === "retry") {
     upload.retry();
     begin(upload);
@@ -115,7 +117,7 @@ function showList() {
   byId("uploads").hidden = uploads.length === 0;
   document.body.classList.toggle("has-uploads", uploads.length > 0);
   byId("copy-all").hidden = uploads.filter((upload) => upload.hasLink).length < 2;
-  byId("retry-all").hidden = uploads.filter((upload) => upload.state === "failed").length < 2;
+  byId("retry-all").hidden = uploads.filter(mayRetry).length < 2;
 }
 
 async function copyAll(event) {
@@ -127,9 +129,11 @@ async function copyAll(event) {
 }
 
 function retryAll() {
-  for (const upload of shown.keys()) {
-    if (upload.state === "failed") answer(upload, "retry");
-  }
+  for (const upload of [...shown.keys()].filter(mayRetry)) answer(upload, "retry");
+}
+
+function mayRetry({ state, retryable }) {
+  return state === "failed" && retryable;
 }
 
 /** Pictures of earlier visits appear at once, and are asked after one by one: links may have been deleted since. */

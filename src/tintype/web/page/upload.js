@@ -34,6 +34,8 @@ export class Upload {
   sent = 0;
   /** The sentence that says what went wrong, or "". */
   problem = "";
+  /** Whether the same again may end better. */
+  retryable = true;
   image = null;
   variants = [];
   deleteToken = "";
@@ -114,14 +116,14 @@ export class Upload {
       this.#move("waiting", { sent: 0, problem: error.message });
       return error;
     } else {
-      this.fail(error.message);
+      this.fail(error.message, { retryable: !error.isFinal });
     }
     return null;
   }
 
   /** Give up, and say why. */
-  fail(problem) {
-    this.#move("failed", { problem });
+  fail(problem, { retryable = true } = {}) {
+    this.#move("failed", { problem, retryable });
   }
 
   /** Stop. When every byte has left, the server may be keeping it this very moment: wait for that, and delete it. */
@@ -142,7 +144,7 @@ export class Upload {
   /** Back to the queue. */
   retry() {
     this.#unwanted = false;
-    this.#move("waiting", { sent: 0, problem: "" });
+    this.#move("waiting", { sent: 0, problem: "", retryable: true });
   }
 
   /** Look at the image until its thumbnails are there, or until it is clear that they will not be. */

@@ -31,6 +31,13 @@ export class UploadQueue {
     this.#waiting = this.#waiting.filter((other) => other !== upload);
   }
 
+  /** Do not wait any longer for a server that was busy. */
+  hurry() {
+    clearTimeout(this.#timer);
+    this.#timer = 0;
+    this.#startNext();
+  }
+
   get isBusy() {
     return this.#running > 0 || this.#waiting.length > 0;
   }
@@ -62,9 +69,6 @@ export class UploadQueue {
     this.#waiting.unshift(upload);
     this.#parallel = 1;
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => {
-      this.#timer = 0;
-      this.#startNext();
-    }, busy.retryAfter * 1000);
+    this.#timer = setTimeout(() => this.hurry(), busy.retryAfter * 1000);
   }
 }
