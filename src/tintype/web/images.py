@@ -77,7 +77,7 @@ async def create_image(request: ApiRequest, api: ImagesApi) -> Response[ImageJso
         caller = await api.caller(request)
         _refuse_stranger(api, caller)
         incoming = _incoming(request, body, api.kinds, caller)
-        refuse_if_longer(_content_length(request) or 0 if isinstance(incoming, RawUpload) else 0, incoming.kinds())
+        refuse_if_longer((_content_length(request) or 0) - incoming.beside_file, incoming.kinds())
         accepted = await api.upload_image(incoming)
     except Problem:
         if "expect" not in request.headers or body.received:  # who waits for 100 Continue has sent nothing

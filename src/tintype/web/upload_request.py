@@ -12,7 +12,7 @@ from multipart import MultipartError, MultipartSegment, PushMultipartParser
 from tintype.domain.errors import Code, FieldError, Problem
 from tintype.domain.kind import UploadKind
 from tintype.domain.visibility import Visibility
-from tintype.usecases.upload_image import Submission
+from tintype.usecases.upload_image import Submission, refuse_if_longer
 from tintype.web.auth import Caller
 from tintype.web.body import RequestBody
 
@@ -22,6 +22,9 @@ MAX_FIELD_BYTES: Final = 16_384
 """A title and a description of the picture are text, not documents."""
 
 MAX_PARTS: Final = 64
+FORM_BYTES: Final = MAX_PARTS * 2 * MAX_FIELD_BYTES
+"""What a form may have beside the file's bytes: each part its header and, at the most, a field."""
+
 MAX_TITLE_CHARACTERS: Final = 500
 MAX_ALT_CHARACTERS: Final = 5_000
 MAX_TAGS: Final = 30
@@ -30,6 +33,9 @@ MAX_TAG_CHARACTERS: Final = 50
 
 class UploadRequest:
     """The file of the request and what is said about it (`usecases/upload_image.py` Incoming)."""
+
+    beside_file = 0
+    """How many bytes the body may have that are not the file's."""
 
     def __init__(
         self, body: RequestBody, given: Sequence[tuple[str, str]], kinds: Mapping[str, UploadKind], caller: Caller
@@ -74,6 +80,8 @@ class RawUpload(UploadRequest):
 class FormUpload(UploadRequest):
     """A multipart form with one part `file` (RFC 7578)."""
 
+    beside_file = FORM_BYTES
+
     def __init__(self, body: RequestBody, boundary: str, kinds: Mapping[str, UploadKind], caller: Caller) -> None:
         super().__init__(body, [], kinds, caller)
         self._boundary = boundary
@@ -88,6 +96,7 @@ class FormUpload(UploadRequest):
                 self._boundary, max_segment_count=MAX_PARTS, max_header_size=MAX_FIELD_BYTES, header_charset="utf8"
             )
             async for chunk in self._body.chunks():
+                refuse_if_longer(self._body.received - self.beside_file, self.kinds())
                 for event in parser.parse(chunk):
                     if file_bytes := self._take(event):
                         yield file_bytes
