@@ -137,6 +137,7 @@ def test_a_declared_length_over_the_limit_is_refused_before_the_body_is_sent(pro
     assert "10,000,000 bytes" in assert_problem(answer, 413, "image.too_large")["detail"]
     answer = sent_at_once(product, upload_head(5_000_001, query="?kind=avatar"))
     assert "5,000,000 bytes" in assert_problem(answer, 413, "image.too_large")["detail"]
+    assert_problem(sent_at_once(product, upload_head(LIMIT * 2, content_type=form_type())), 413, "image.too_large")
 
 
 def test_who_waits_to_be_asked_for_the_body_is_refused_instead(product: Product) -> None:
