@@ -88,6 +88,13 @@ WALK_TELLS: Final = {
     "jpeg signature alone": (JPEG[:12], 422, "image.malformed"),
     "half a png": (samples.png()[:9_000], 422, "image.malformed"),
     "png with a wrong checksum": (samples.png()[:-20] + b"\1" + samples.png()[-19:], 422, "image.malformed"),
+    "png with a colour profile of 64 MB in 64 kB": (
+        samples.png()[:33]
+        + samples.png_chunk(b"iCCP", b"a\0\0" + zlib.compress(bytes(64_000_000)))
+        + samples.png()[33:],
+        422,
+        "image.malformed",
+    ),
     "half a gif": (samples.gif(frames=3)[:9_000], 422, "image.malformed"),
     "half a webp": (samples.webp()[:900], 422, "image.malformed"),
 }
