@@ -9,7 +9,6 @@ from typing import Final
 import structlog
 
 from tintype.adapters.blobs_local import LocalBlobStore
-from tintype.adapters.parent_death import die_with_parent
 from tintype.adapters.render_pool import RenderPool, RenderPoolConfig
 from tintype.adapters.staging_local import LocalStaging
 from tintype.db.clock import DatabaseClock
@@ -58,8 +57,7 @@ class _Parts:
 
 
 def api_application() -> Application:
-    """Return the application of one API process, which reads its settings from the environment (Granian's factory)."""
-    die_with_parent(os.getppid())
+    """Return the application of one API process, which reads its settings from the environment."""
     settings = load_settings(file=_config_file(), environment=os.environ, flags={})
     configure_logs(settings.log_level)
     return build_api(settings)

@@ -1,21 +1,41 @@
 """What the supervisor starts: the server process, which only forks and so loads as little as it can, and workers."""
 
+import multiprocessing
+from typing import TYPE_CHECKING
+
 from tintype.adapters.parent_death import die_with_parent
 from tintype.settings import Settings
 from tintype.telemetry.logs import configure_logs
 from tintype.web.server import serve
 
+if TYPE_CHECKING:
+    from tintype.web.app import Application
+
 
 def run_api(settings: Settings, parent: int) -> None:
     """Serve until SIGTERM; `parent` is the pid of the supervisor."""
     die_with_parent(parent)
-    serve("tintype.bootstrap:api_application", host=settings.host, port=settings.port, processes=settings.api_processes)
+    serve("tintype.children:api_application", host=settings.host, port=settings.port, processes=settings.api_processes)
+
+
+def api_application() -> "Application":
+    """Return the application of one API process, which the server process has just forked (Granian's factory)."""
+    server = multiprocessing.parent_process()
+    if server is not None and server.pid is not None:
+        # Before the second that the import takes, and by the pid that forked us: when that is dead already, `getppid`
+        # names whoever adopted us, with whom we would live on and keep the port.
+        die_with_parent(server.pid)
+
+    from tintype import bootstrap  # noqa: PLC0415 -- the server process, from which we were forked, must not load it
+
+    return bootstrap.api_application()
 
 
 def run_worker(settings: Settings, parent: int) -> None:
     """Run jobs until SIGTERM; `parent` is the pid of the supervisor."""
-    from tintype.bootstrap import work  # noqa: PLC0415 -- the server process above must not load it
-
     die_with_parent(parent)
+
+    from tintype.bootstrap import work  # noqa: PLC0415 -- likewise
+
     configure_logs(settings.log_level)
     work(settings)
