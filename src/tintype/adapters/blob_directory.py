@@ -198,7 +198,7 @@ class BlobDirectory:
     def _publish(self, draft: _Draft, target: Path, *, overwrite: bool) -> bool:
         """Give the draft its name durably; return False when the name is taken. A name that is not durable is undone.
 
-        The file is flushed once more after it got a name, because Btrfs skips the fsync of a file that has none (i_nlink
+        The file is flushed again once it has a name, because Btrfs skips the fsync of a file that has none (i_nlink
         of 0, fs/btrfs/tree-log.c). The journal's commit that this asks for is the one that the directory needs anyway.
         """
         with _locked(target.parent) as directory:
