@@ -177,7 +177,8 @@ def _parts(settings: Settings, *, renderers: int, nice: int) -> _Parts:
         notifier=notifier,
         observe_render=metrics.render_seconds.observe,
     )
-    purge_image = PurgeImage(database=database, blobs=blobs)
+    presets = frozenset(preset.name for kind in settings.kinds.values() for preset in kind.recipe.presets)
+    purge_image = PurgeImage(database=database, blobs=blobs, presets=presets)
     return _Parts(database, config, blobs, notifier, renderer, metrics, make_variants, purge_image)
 
 

@@ -23,6 +23,11 @@ def variant_key_of(tenant: int, preset: str, sha256: bytes, digest: str, fmt: Fo
     return _key(tenant, preset, sha256, f"-{digest}.{fmt.extension}")
 
 
+def variant_prefix(tenant: int, preset: str, sha256: bytes) -> str:
+    """Return what the keys of all variants begin with that were made of a blob for `preset`."""
+    return _key(tenant, preset, sha256, "-")
+
+
 def _key(tenant: int, section: str, sha256: bytes, suffix: str) -> str:
     name = sha256.hex()
     return f"{tenant:x}/{section}/{name[:2]}/{name[2:4]}/{name}{suffix}"

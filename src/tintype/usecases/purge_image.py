@@ -1,32 +1,38 @@
 """The story of a deletion that is final.
 
 One transaction empties the row (a stub goes on answering 410), drops its references, tells every process, and enqueues
-the removal of the bytes if nothing else of the tenant uses them. Then the bytes go, at once; the job is there for the
-crash between the two. The bytes are removed under the blob's row lock: an upload of the same bytes either comes first,
-and then they stay, or waits, finds them gone and stores them again.
+the removal of the bytes. Then, if nothing else of the tenant uses them, the bytes go, at once; the job is there for the
+crash or failure between the two. Whether something uses them is asked after the commit and under the blob's row lock:
+of two deletions at once, each would still see the other's reference before. The lock orders an upload of the same
+bytes, too: it either comes first, and then they stay, or waits, finds them gone and stores them again. What is removed
+is what lies in the store, recorded or not: a worker that was killed between storing variants and recording them left
+files that no row knows.
 """
 
-from tintype.db.blobs import delete_blob, delete_refs, is_referenced, lock_blob_for_purge
+from contextlib import suppress
+
+from tintype.db.blobs import delete_blob, delete_refs, lock_blob_for_purge
 from tintype.db.images import empty_image, lock_image
 from tintype.db.jobs import enqueue_remove_blob
 from tintype.db.notify import notify_image_gone
 from tintype.db.pool import Database
-from tintype.db.variants import VariantRow, list_variants
+from tintype.db.variants import list_variants
 from tintype.domain.errors import Code, Problem
-from tintype.domain.format import Format
 from tintype.domain.image import Image, State
-from tintype.domain.keys import original_key, variant_key_of
+from tintype.domain.keys import original_key, variant_key_of, variant_prefix
 from tintype.domain.tokens import Token
 from tintype.domain.visibility import BY_LINK
-from tintype.ports.blobs import BlobStore
+from tintype.ports.blobs import BlobStore, BlobStoreFailed
 
 
 class PurgeImage:
     """Deletes images for good."""
 
-    def __init__(self, *, database: Database, blobs: BlobStore) -> None:
+    def __init__(self, *, database: Database, blobs: BlobStore, presets: frozenset[str]) -> None:
+        """`presets` are the names of all that there are: variants lie in the store by them."""
         self._database = database
         self._blobs = blobs
+        self._presets = presets
 
     async def __call__(self, *, tenant: int, image_id: int, manages: int | None, token: Token | None) -> None:
         """Purge the image for the holder of the tenant's API key or of the image's write token.
@@ -40,11 +46,9 @@ class PurgeImage:
                 return
             await empty_image(connection, image_id)
             await delete_refs(connection, tenant=tenant, sha256=image.sha256, image=image_id)
-            unused = not await is_referenced(connection, tenant=tenant, sha256=image.sha256)
-            if unused:
-                await enqueue_remove_blob(connection, tenant=tenant, sha256=image.sha256)
+            await enqueue_remove_blob(connection, tenant=tenant, sha256=image.sha256)
             await notify_image_gone(connection, image_id)
-        if unused:
+        with suppress(Problem, BlobStoreFailed):  # deleted it is, and the job will try again
             await self.remove_blob(tenant=tenant, sha256=image.sha256)
 
     async def remove_blob(self, *, tenant: int, sha256: bytes) -> None:
@@ -52,10 +56,16 @@ class PurgeImage:
         async with self._database.transaction(tenant) as connection:
             if not await lock_blob_for_purge(connection, tenant=tenant, sha256=sha256):
                 return
-            for variant in await list_variants(connection, tenant=tenant, sha256=sha256):
-                await self._blobs.delete(_variant_key(tenant, sha256, variant))
+            rows = await list_variants(connection, tenant=tenant, sha256=sha256)
+            recorded = {variant_key_of(tenant, row.preset, sha256, row.digest, row.format) for row in rows}
+            for key in recorded | await self._stored_variants(tenant, sha256):
+                await self._blobs.delete(key)
             await self._blobs.delete(original_key(tenant, sha256))
             await delete_blob(connection, tenant=tenant, sha256=sha256)
+
+    async def _stored_variants(self, tenant: int, sha256: bytes) -> set[str]:
+        prefixes = [variant_prefix(tenant, preset, sha256) for preset in self._presets]
+        return {found.key for prefix in prefixes async for found in self._blobs.list(prefix)}
 
 
 def _refuse_unless_allowed(image: Image | None, manages: int | None, token: Token | None) -> None:
@@ -72,7 +82,3 @@ def _refuse_unless_allowed(image: Image | None, manages: int | None, token: Toke
     if manages is None and token is None:
         raise Problem(Code.AUTH_REQUIRED, "Send the image's delete token as Upload-Token, or an API key as Bearer.")
     raise Problem(Code.AUTH_FORBIDDEN, "This token does not belong to the image.")
-
-
-def _variant_key(tenant: int, sha256: bytes, variant: VariantRow) -> str:
-    return variant_key_of(tenant, variant.preset, sha256, variant.digest, Format(variant.format))
