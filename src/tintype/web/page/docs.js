@@ -70,28 +70,37 @@ function operationSection(api, operation) {
     element("h3", { id: `${id}-title` }, element("a", { href: `#${id}`, class: "anchor" }, summary ?? path)),
     element("p", { class: "call" }, element("strong", {}, method), " ", element("code", {}, path)),
     description ? element("p", {}, prose(description)) : null,
+    element("pre", { tabindex: "0", "aria-label": `Example: ${summary}` }, element("code", {}, curl(operation))),
     parameterPart(api, operation),
     ...bodyParts(api, operation),
     answerPart(api, operation),
-    element("h4", {}, "Example"),
-    element("pre", { tabindex: "0", "aria-label": `Example: ${summary}` }, element("code", {}, curl(operation))),
   );
 }
 
 function parameterPart(api, { parameters = [], summary }) {
   if (parameters.length === 0) return null;
   const rows = parameters.map(({ name, in: place, schema, required, description }) => [
-    element("code", {}, name),
-    `${typeWords(api, schema)}, in the ${place}${required ? "" : ", optional"}`,
+    named(name, required ? `${place}, required` : place),
+    typeWords(api, schema),
     prose(description ?? ""),
   ]);
   return part("Parameters", table(`Parameters: ${summary}`, ["Name", "Type", "Meaning"], rows));
 }
 
 function bodyParts(api, { requestBody, summary }) {
-  return Object.entries(requestBody?.content ?? {}).map(([mediaType, { schema }]) =>
-    part(`Body: ${mediaType}`, schemaPart(api, schema, `Body of ${summary} as ${mediaType}`)),
+  return bodies(requestBody).map(([mediaTypes, schema]) =>
+    part(`Body: ${mediaTypes}`, schemaPart(api, schema, `Body of ${summary} as ${mediaTypes}`)),
   );
+}
+
+/** @returns {[string, object][]} media types with what they hold; those that hold the same are one */
+function bodies(requestBody) {
+  const alike = new Map();
+  for (const [mediaType, { schema }] of Object.entries(requestBody?.content ?? {})) {
+    const key = JSON.stringify(schema);
+    alike.set(key, [...(alike.get(key) ?? []), mediaType]);
+  }
+  return [...alike].map(([key, mediaTypes]) => [mediaTypes.join(", "), JSON.parse(key)]);
 }
 
 function answerPart(api, { responses = {}, summary }) {
@@ -122,12 +131,16 @@ function codesOf({ errors }, status) {
 
 function schemaPart(api, schema, caption) {
   const rows = fields(api, schema).map(({ name, type, description, required }) => [
-    element("code", {}, name),
-    required ? type : `${type}, optional`,
+    named(name, required ? "" : "optional"),
+    type,
     prose(description),
   ]);
-  if (rows.length === 0) return element("p", {}, schema.description ?? `The ${typeWords(api, schema)} itself.`);
+  if (rows.length === 0) return element("p", {}, prose(schema.description ?? typeWords(api, schema)));
   return table(caption, ["Field", "Type", "Meaning"], rows);
+}
+
+function named(name, note) {
+  return element("span", {}, element("code", {}, name), note ? element("small", {}, note) : null);
 }
 
 function part(title, ...content) {

@@ -10,10 +10,10 @@ export function resolve(document, schema) {
   return choices.length === 1 ? { ...resolve(document, choices[0]), nullable: true } : found;
 }
 
-/** @returns {string} such as "string or null", "array of objects", "one of ready, failed" */
+/** @returns {string} such as "string or null", "array of objects", "ready | failed" */
 export function typeWords(document, schema) {
   const found = resolve(document, schema);
-  const words = found.enum ? `one of ${found.enum.join(", ")}` : namedType(document, found);
+  const words = found.enum ? found.enum.join(" | ") : namedType(document, found);
   return found.nullable ? `${words} or null` : words;
 }
 
@@ -26,7 +26,7 @@ function namedType(document, found) {
   if (types.includes("object") && isOpen(found)) {
     return `object: name to ${typeWords(document, found.additionalProperties)}`;
   }
-  return types.join(" or ") + (found.format && found.format !== "binary" ? ` (${found.format})` : "");
+  return found.format === "binary" ? "file" : types.join(" or ") + (found.format ? ` (${found.format})` : "");
 }
 
 function isOpen(found) {
