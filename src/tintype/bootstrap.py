@@ -133,7 +133,8 @@ async def _work(settings: Settings) -> None:
 
     worker = Worker(
         database=parts.config,
-        config=WorkerConfig(concurrency=settings.renderers * 2),
+        clock=DatabaseClock(parts.database),
+        config=WorkerConfig(concurrency=settings.renderers * 2, retry_seconds=settings.jobs.retry_seconds),
         make_variants=parts.make_variants,
         purge_image=parts.purge_image,
         metrics=parts.metrics,

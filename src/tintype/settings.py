@@ -72,6 +72,13 @@ class RenderSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class JobSettings:
+    """How jobs are tried again."""
+
+    retry_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything that can be set, checked. Urls that are None mean: the built-in one."""
 
@@ -92,6 +99,7 @@ class Settings:
     log_level: str
     upload: UploadSettings
     render: RenderSettings
+    jobs: JobSettings
     kinds: dict[str, UploadKind]
 
 
@@ -234,6 +242,7 @@ def _build(read: _Reader) -> Settings | None:
             queue=read.read("render.queue", whole(1, 100_000), 1),
             recycle_after=read.read("render.recycle_after", whole(1, 1_000_000), 1),
         ),
+        jobs=JobSettings(retry_seconds=read.read("jobs.retry_seconds", positive, 1.0)),
         kinds={name: _kind(read, name, presets) for name in read.table("kinds")},
     )
 

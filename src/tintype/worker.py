@@ -1,30 +1,33 @@
 """The worker: job name → story, with the rules of a queue that may lose its worker at any moment.
 
 A job is tried five times, with backoff; a crash counts as an attempt. What is still failing then is recorded as failed
-and kept in the queue as a dead letter. A sweep finds the jobs of workers that died.
+and kept in the queue as a dead letter. A sweep finds the jobs of workers that died, and those that nobody works on
+because their end could not be recorded.
 """
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import timedelta
 from typing import Any, Final
 
 import procrastinate
 import procrastinate.exceptions
+import procrastinate.worker
 import structlog
 from procrastinate.jobs import Job, Status
 
+from tintype.db.clock import DatabaseClock
 from tintype.db.jobs import QUEUE, Task
 from tintype.db.pool import DatabaseConfig, connection_options
+from tintype.domain.errors import Problem
 from tintype.telemetry.metrics import Metrics
 from tintype.usecases.make_variants import MakeVariants
 from tintype.usecases.purge_image import PurgeImage
 
 ATTEMPTS: Final = 5
-BACKOFF_BASE: Final = 2
-"""Seconds before the second attempt; doubled before each one after: 2, 4, 8, 16."""
+"""What fails so often fails for a reason that waiting does not mend."""
 
 POLL_SECONDS: Final = 0.5
 """How late a job is found when its NOTIFY was lost, and how late a retry may be."""
@@ -40,9 +43,12 @@ SHUTDOWN_SECONDS: Final = 25.0
 
 @dataclass(frozen=True, slots=True)
 class WorkerConfig:
-    """How many jobs a worker process has under way. More than its decoders, so that storing overlaps decoding."""
+    """How many jobs a worker process has under way, and how long it waits before it tries one again."""
 
     concurrency: int
+    """More than its decoders, so that storing overlaps decoding."""
+    retry_seconds: float
+    """Before the second attempt; doubled before each one after."""
 
 
 class Worker:
@@ -52,6 +58,7 @@ class Worker:
         self,
         *,
         database: DatabaseConfig,
+        clock: DatabaseClock,
         config: WorkerConfig,
         make_variants: MakeVariants,
         purge_image: PurgeImage,
@@ -65,7 +72,11 @@ class Worker:
                 conninfo=database.url, kwargs=options, min_size=1, max_size=config.concurrency + 2
             )
         )
+        self._clock = clock
         self._config = config
+        self._id: int | None = None
+        self._running: set[int | None] = set()
+        self._unattended: set[int | None] = set()
         self._make_variants = make_variants
         self._purge_image = purge_image
         self._metrics = metrics
@@ -86,6 +97,7 @@ class Worker:
                     stalled_worker_timeout=STALLED_SECONDS,
                     shutdown_graceful_timeout=SHUTDOWN_SECONDS,
                     delete_jobs="successful",
+                    worker_middleware=[self._attend],
                 )
             finally:
                 sweep.cancel()
@@ -93,7 +105,7 @@ class Worker:
                     await sweep
 
     def _register(self) -> None:
-        retry = procrastinate.RetryStrategy(max_attempts=ATTEMPTS, exponential_wait=BACKOFF_BASE)
+        retry = _Backoff(self._config.retry_seconds, self._clock)
 
         @self._app.task(name=Task.PROCESS_IMAGE, queue=QUEUE, retry=retry, pass_context=True)
         async def process_image(context: procrastinate.JobContext, *, tenant: int, image: int, version: int) -> None:
@@ -101,14 +113,37 @@ class Worker:
                 try:
                     await self._make_variants.process(tenant=tenant, image_id=image, version=version)
                 except Exception:
-                    if context.job.attempts + 1 >= ATTEMPTS:
-                        await self._make_variants.give_up(tenant=tenant, image_id=image, version=version)
+                    if _is_last(context.job):
+                        await self._give_up(tenant=tenant, image=image, version=version)
                     raise
 
         @self._app.task(name=Task.REMOVE_BLOB, queue=QUEUE, retry=retry)
         async def remove_blob(*, tenant: int, sha256: str) -> None:
             with self._accounted(Task.REMOVE_BLOB):
                 await self._purge_image.remove_blob(tenant=tenant, sha256=bytes.fromhex(sha256))
+
+    async def _give_up(self, *, tenant: int, image: int, version: int) -> None:
+        """Record that the image had its last attempt; nobody would come back to it, so wait for the database."""
+        while True:
+            try:
+                return await self._make_variants.give_up(tenant=tenant, image_id=image, version=version)
+            except Problem as problem:
+                self._log.warning("give_up_failed", error=repr(problem))
+                await asyncio.sleep(SWEEP_SECONDS)
+
+    async def _attend(
+        self,
+        run: Callable[[], Awaitable[object]],
+        context: procrastinate.JobContext,
+        worker: procrastinate.worker.Worker,
+    ) -> object:
+        """Run a job, and know meanwhile that we do."""
+        self._id = worker.worker_id
+        self._running.add(context.job.id)
+        try:
+            return await run()
+        finally:
+            self._running.discard(context.job.id)
 
     @contextlib.contextmanager
     def _accounted(self, task: Task) -> Any:  # noqa: ANN401 -- a generator that contextlib turns into a manager
@@ -123,22 +158,38 @@ class Worker:
     async def _sweep_for_ever(self) -> None:
         while True:
             try:
+                await self._clock.refresh()
                 await self.sweep()
-            except procrastinate.exceptions.ConnectorException as error:
+            except (procrastinate.exceptions.ConnectorException, Problem) as error:
                 self._log.warning("sweep_failed", error=repr(error))
             self._measure()
             await asyncio.sleep(SWEEP_SECONDS)
 
     async def sweep(self) -> None:
-        """Give the jobs of dead workers another attempt, or record that they had their last."""
-        for job in await self._app.job_manager.get_stalled_jobs(queue=QUEUE, seconds_since_heartbeat=STALLED_SECONDS):
+        """Give the jobs that nobody works on another attempt, or record that they had their last."""
+        jobs = self._app.job_manager
+        stalled = await jobs.get_stalled_jobs(queue=QUEUE, seconds_since_heartbeat=STALLED_SECONDS)
+        for job in [*stalled, *await self._lost()]:
             self._log.warning("job_stalled", task=job.task_name, attempts=job.attempts)
             with contextlib.suppress(procrastinate.exceptions.ConnectorException):  # another worker took it meanwhile
                 await self._take_over(job)
 
+    async def _lost(self) -> list[Job]:
+        """Return the jobs that are ours by the database and that we did not run, now and a sweep ago.
+
+        The database went away as we were about to record their end. We live, so no other worker would take them over.
+        """
+        if self._id is None:
+            return []
+        ours = await self._app.job_manager.list_jobs_async(status=Status.DOING.value, worker_id=self._id)
+        unattended = [job for job in ours if job.id not in self._running]
+        lost = [job for job in unattended if job.id in self._unattended]
+        self._unattended = {job.id for job in unattended}
+        return lost
+
     async def _take_over(self, job: Job) -> None:
-        if job.attempts + 1 < ATTEMPTS:
-            await self._app.job_manager.retry_job(job, retry_at=datetime.now(UTC))
+        if not _is_last(job):
+            await self._app.job_manager.retry_job(job, retry_at=self._clock.now())
             return
         if job.task_name == Task.PROCESS_IMAGE:
             arguments: dict[str, Any] = job.task_kwargs
@@ -146,3 +197,27 @@ class Worker:
                 tenant=arguments["tenant"], image_id=arguments["image"], version=arguments["version"]
             )
         await self._app.job_manager.finish_job(job, status=Status.FAILED, delete_job=False)
+
+
+class _Backoff(procrastinate.BaseRetryStrategy):
+    """Gives a job its attempts, with a pause before the second that doubles before each one after.
+
+    When that is, is the database's time: a worker whose clock is off retries no sooner and no later (I10).
+    """
+
+    def __init__(self, first_seconds: float, clock: DatabaseClock) -> None:
+        self._first_seconds = first_seconds
+        self._clock = clock
+
+    def get_retry_decision(self, *, exception: BaseException, job: Job) -> procrastinate.RetryDecision | None:
+        """Return when the job runs again, or None when this was its last attempt."""
+        del exception  # whatever it was
+        if _is_last(job):
+            return None
+        pause = timedelta(seconds=self._first_seconds * 2**job.attempts)
+        return procrastinate.RetryDecision(retry_at=self._clock.now() + pause)
+
+
+def _is_last(job: Job) -> bool:
+    """Return whether the attempt under way is the last; `attempts` counts those before it."""
+    return job.attempts + 1 >= ATTEMPTS
