@@ -92,10 +92,13 @@ async def lock_image(connection: Connection, image_id: int) -> Image | None:
 
 
 async def mark_ready(connection: Connection, image_id: int, *, version: int, outcome: Outcome) -> bool:
-    """Make the image ready, if it still has this version and may; return whether it was so."""
+    """Make the image ready, if it is still processing in this version; return whether it was so.
+
+    The life cycle knows other ways to become ready (a review, a restore), but they are not a job's to take.
+    """
     cursor = await connection.execute(
         """UPDATE images SET state = %s, state_reason = NULL, thumbhash = %s, dominant_color = %s, updated_at = now()
-           WHERE bucket = %s AND id = %s AND version = %s AND state = ANY (%s)""",
+           WHERE bucket = %s AND id = %s AND version = %s AND state = %s""",
         [
             State.READY,
             outcome.thumbhash,
@@ -103,18 +106,18 @@ async def mark_ready(connection: Connection, image_id: int, *, version: int, out
             bucket_of(image_id),
             image_id,
             version,
-            list(sources_of(State.READY)),
+            State.PROCESSING,
         ],
     )
     return cursor.rowcount == 1
 
 
 async def mark_unusable(connection: Connection, image_id: int, *, version: int, state: State, reason: str) -> bool:
-    """Make the image rejected or failed for `reason` (a stable code), if it still has this version and may."""
+    """Make the image rejected or failed for `reason` (a stable code), if it is still processing in this version."""
     cursor = await connection.execute(
         """UPDATE images SET state = %s, state_reason = %s, updated_at = now()
-           WHERE bucket = %s AND id = %s AND version = %s AND state = ANY (%s)""",
-        [state, reason, bucket_of(image_id), image_id, version, list(sources_of(state))],
+           WHERE bucket = %s AND id = %s AND version = %s AND state = %s""",
+        [state, reason, bucket_of(image_id), image_id, version, State.PROCESSING],
     )
     return cursor.rowcount == 1
 
