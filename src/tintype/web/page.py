@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from litestar import HttpMethod, Request, Response, Router, get, route
 from litestar.datastructures import State as AppState
+from litestar.params import FromPath
 
 from tintype.domain.errors import Code, Problem
 from tintype.domain.format import Format
@@ -60,7 +61,7 @@ def page_routes(limits: Limits) -> Router:
         return list_errors()
 
     @route("/assets/{name:str}", http_method=_READING, include_in_schema=False)
-    async def asset(request: Request[Any, Any, AppState], name: str) -> Response[bytes]:
+    async def asset(request: Request[Any, Any, AppState], name: FromPath[str]) -> Response[bytes]:
         return _serve(request, files, name)
 
     return Router(path="/", route_handlers=[home, reference, errors, asset])
@@ -79,8 +80,15 @@ def _words(limits: Limits) -> dict[str, str]:
         "formats": f"{', '.join(most)} or {last}" if most else last,
         "accept": ",".join(fmt.media_type for fmt in formats),
         "max_bytes": str(limits.max_bytes),
-        "max_size": f"{limits.max_bytes / 1_000_000:.3g} MB",
+        "max_size": _size(limits.max_bytes),
     }
+
+
+def _size(count: int) -> str:
+    """Return a number of bytes in words, in the decimal units that limits are set in."""
+    if count < 1_000_000:
+        return f"{count / 1_000:.0f} kB"
+    return f"{count / 1_000_000:.1f}".removesuffix(".0") + " MB"
 
 
 def _read_files(words: Mapping[str, str]) -> dict[str, PageFile]:
