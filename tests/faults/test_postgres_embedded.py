@@ -158,6 +158,9 @@ def test_the_log_does_not_grow_without_bound(directory: Path) -> None:
             file.write(b"x" * MAX_LOG_BYTES)
         assert server.poll() is None
         assert log.stat().st_size == 0
+        older = log.with_suffix(".log.1").stat()
+        assert older.st_size > MAX_LOG_BYTES
+        assert stat.S_IMODE(older.st_mode) == stat.S_IMODE(log.stat().st_mode) == 0o600
         with pytest.raises(psycopg.errors.UndefinedTable), psycopg.connect(server.superuser_url) as connection:
             connection.execute("SELECT 1 FROM no_such_table")
         assert 0 < log.stat().st_size < MAX_LOG_BYTES

@@ -65,7 +65,7 @@ class EmbeddedConfig:
 
     data: Path
     start_timeout_seconds: float = 60.0
-    """For a predecessor to end and for crash recovery, each bounded by MAX_WAL_SIZE."""
+    """For a predecessor to end, and again for crash recovery, which MAX_WAL_SIZE bounds."""
     stop_timeout_seconds: float = 30.0
     """A fast shutdown writes what is dirty in SHARED_BUFFERS; a slow disk may take seconds."""
     system_directory: Path = SYSTEM_DIRECTORY
@@ -96,15 +96,14 @@ class EmbeddedPostgres:
             raise RuntimeError("the server would be shut down when this thread ends")
         if self._process is not None:
             raise RuntimeError("the server was started already")
-        deadline = time.monotonic() + self._config.start_timeout_seconds
         try:
             make_directories(self._data, mode=DIRECTORY_MODE)
             placement = self._placement = place(self._data, self._config.system_directory)
             self._lock_home(placement)
-            clear_predecessor(placement.cluster, deadline=deadline)
+            clear_predecessor(placement.cluster, deadline=self._deadline())
             prepare_cluster(self._data, placement)
             self._password = password(self._data)
-            self._start_on_free_port(placement, deadline)
+            self._start_on_free_port(placement)
             self._admit()
         except OSError as error:
             self.stop()
@@ -122,11 +121,10 @@ class EmbeddedPostgres:
         if self._placement is None:
             raise RuntimeError("start comes first")
         self._end_process()
-        deadline = time.monotonic() + self._config.start_timeout_seconds
         try:
-            clear_predecessor(self._placement.cluster, deadline=deadline)
+            clear_predecessor(self._placement.cluster, deadline=self._deadline())
             self._await_port()
-            self._launch(self._placement, deadline)
+            self._launch(self._placement)
             self._admit()
         except BaseException:
             self.stop()
@@ -165,6 +163,9 @@ class EmbeddedPostgres:
 
     # Starting
 
+    def _deadline(self) -> float:
+        return time.monotonic() + self._config.start_timeout_seconds
+
     def _lock_home(self, placement: Placement) -> None:
         """A copied data directory carries the id of a database that the first one still uses."""
         if placement.cluster.parent == self._data:
@@ -175,11 +176,11 @@ class EmbeddedPostgres:
         except DataDirectoryUnusable as error:
             raise PostgresUnavailable(str(error)) from error
 
-    def _start_on_free_port(self, placement: Placement, deadline: float) -> None:
+    def _start_on_free_port(self, placement: Placement) -> None:
         for attempt in range(1, _PORT_ATTEMPTS + 1):
             self._port = _free_port()
             try:
-                self._launch(placement, deadline)
+                self._launch(placement)
             except PostgresUnavailable:
                 if attempt == _PORT_ATTEMPTS or _is_free(self._port):
                     raise
@@ -193,7 +194,8 @@ class EmbeddedPostgres:
                 raise PostgresUnavailable(f"PostgreSQL's port {self._port} was taken by another program. Start again.")
             time.sleep(POLL_SECONDS)
 
-    def _launch(self, placement: Placement, deadline: float) -> None:
+    def _launch(self, placement: Placement) -> None:
+        deadline = self._deadline()
         command: list[str | Path] = [placement.programs / "postgres", "-D", placement.cluster, *settings(self._port)]
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
         with os.fdopen(os.open(self._log, flags, 0o600), "ab") as log:
@@ -259,7 +261,9 @@ class EmbeddedPostgres:
         """
         with suppress(OSError):
             if self._log.stat().st_size > MAX_LOG_BYTES:
-                shutil.copyfile(self._log, self._log.with_suffix(".log.1"))
+                older = self._log.with_suffix(".log.1")
+                older.touch(mode=0o600)
+                shutil.copyfile(self._log, older)
                 os.truncate(self._log, 0)
 
     def _complaint(self, offset: int) -> str:
