@@ -41,6 +41,10 @@ WORKER_NICE: Final = 10
 API_NICE: Final = 5
 """Uploads outrank somebody waiting for a variant, who outranks the jobs (design §7)."""
 
+WORKER_ANSWER_SECONDS: Final = 10.0
+"""How long a worker waits for the database's answer: as long as a statement may take. Nobody waits for the worker, and
+a disk that is slow for a moment must not cost a job one of its attempts."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Parts:
@@ -65,7 +69,7 @@ def api_application() -> Application:
 
 def build_api(settings: Settings) -> Application:
     """Return the application; its lifespan opens and closes everything."""
-    parts = _parts(settings, renderers=API_RENDERERS, nice=API_NICE)
+    parts = _parts(settings, DatabaseConfig(_database_url(settings)), renderers=API_RENDERERS, nice=API_NICE)
     records = DeliveryRecords(parts.database)
     listener = ImageListener(parts.config, on_change=records.forget, on_connection=records.hearing)
     authenticator = Authenticator(parts.database)
@@ -125,7 +129,8 @@ def work(settings: Settings) -> None:
 
 
 async def _work(settings: Settings) -> None:
-    parts = _parts(settings, renderers=settings.renderers, nice=WORKER_NICE)
+    database = DatabaseConfig(_database_url(settings), answer_seconds=WORKER_ANSWER_SECONDS)
+    parts = _parts(settings, database, renderers=settings.renderers, nice=WORKER_NICE)
 
     def measure() -> None:
         parts.metrics.measure_memory("worker")
@@ -164,10 +169,13 @@ def server_key(settings: Settings) -> bytes:
     return bytes.fromhex((settings.data / SECRET_KEY_FILE).read_text())
 
 
-def _parts(settings: Settings, *, renderers: int, nice: int) -> _Parts:
+def _database_url(settings: Settings) -> str:
     if settings.database_url is None:
         raise ValueError("the supervisor sets the database's URL for its children")
-    config = DatabaseConfig(settings.database_url)
+    return settings.database_url
+
+
+def _parts(settings: Settings, config: DatabaseConfig, *, renderers: int, nice: int) -> _Parts:
     database, metrics = Database(config), make_metrics()
     blobs, notifier = blob_store(settings), Notifier(database)
     renderer = RenderPool(render_config(settings, processes=renderers, nice=nice))

@@ -13,7 +13,7 @@ import psycopg
 import structlog
 
 from tintype.db.jobs import QUEUE
-from tintype.db.pool import Connection, Database, DatabaseConfig, connection_options
+from tintype.db.pool import BoundedConnection, Connection, Database, DatabaseConfig, connection_options
 from tintype.domain.errors import Problem
 
 IMAGES_CHANNEL: Final = "tintype_images"
@@ -128,10 +128,10 @@ class ImageListener:
 
     async def _listen(self) -> None:
         options = connection_options(self._config)
-        async with await psycopg.AsyncConnection.connect(self._config.url, **options) as connection:
+        async with await BoundedConnection.connect(self._config.url, **options) as connection:
             await connection.execute(f"LISTEN {IMAGES_CHANNEL}")
             self._on_connection(True)
             while True:
                 async for message in connection.notifies(timeout=HEARTBEAT_SECONDS):
                     self._on_change(tuple(map(int, message.payload.split())))
-                await asyncio.wait_for(connection.execute("SELECT 1"), HEARTBEAT_SECONDS)
+                await connection.execute("SELECT 1")
