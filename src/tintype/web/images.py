@@ -8,8 +8,8 @@ from urllib.parse import parse_qsl
 from litestar import Request, Response, Router, delete, get, post
 from litestar.datastructures import CacheControlHeader
 from litestar.datastructures import State as AppState
-from litestar.di import Provide
-from litestar.params import Parameter
+from litestar.di import NamedDependency, Provide
+from litestar.params import FromPath, QueryParameter
 from multipart import parse_options_header
 
 from tintype.domain.errors import Code, FieldError, Problem
@@ -70,7 +70,7 @@ class ImagesApi:
     operation_class=UploadOperation,
     responses=problems(400, 401, 408, 413, 415, 422, 429, 503, 507),
 )
-async def create_image(request: ApiRequest, api: ImagesApi) -> Response[ImageJson]:
+async def create_image(request: ApiRequest, api: NamedDependency[ImagesApi]) -> Response[ImageJson]:
     """Take an image in; it is safe when this answers."""
     body = RequestBody(request.receive, declared=_content_length(request), limits=api.body_limits)
     try:
@@ -142,13 +142,13 @@ def _present_accepted(accepted: Accepted, base_url: str, *, owner: bool) -> Imag
 )
 async def get_image(
     request: ApiRequest,
-    api: ImagesApi,
-    image_id: str,
-    size: Annotated[str | None, Parameter(description="A preset's name, or `original`.")] = None,
+    api: NamedDependency[ImagesApi],
+    image_id: FromPath[str],
+    size: Annotated[str | None, QueryParameter(description="A preset's name, or `original`.")] = None,
     read_token: Annotated[
-        str | None, Parameter(query="token", description="The read token of a private image.")
+        str | None, QueryParameter(name="token", description="The read token of a private image.")
     ] = None,
-) -> Response[ImageJson | None]:
+) -> Response[ImageJson]:
     """Return the image, or a redirect to its bytes."""
     record, caller = await _visible(request, api, image_id, read_token)
     image, base_url = record.image, api.base_url(request)
@@ -181,10 +181,10 @@ def _bytes_url(image: Image, size: str, base_url: str, read_token: str | None) -
 )
 async def list_variants(
     request: ApiRequest,
-    api: ImagesApi,
-    image_id: str,
+    api: NamedDependency[ImagesApi],
+    image_id: FromPath[str],
     read_token: Annotated[
-        str | None, Parameter(query="token", description="The read token of a private image.")
+        str | None, QueryParameter(name="token", description="The read token of a private image.")
     ] = None,
 ) -> dict[Literal["items"], list[VariantJson]]:
     """Return every preset in every format, made or not."""
@@ -209,7 +209,7 @@ async def list_variants(
     operation_class=DeleteOperation,
     responses=problems(401, 403, 404, 410, 503),
 )
-async def delete_image(request: ApiRequest, api: ImagesApi, image_id: str) -> None:
+async def delete_image(request: ApiRequest, api: NamedDependency[ImagesApi], image_id: FromPath[str]) -> None:
     """Purge the image: when this answers, nothing of it is served any more."""
     ref = _ref(image_id)
     record = await api.records.get(ref)
@@ -244,7 +244,7 @@ def _ref(image_id: str) -> ImageRef:
 
 
 @get("/p/{image_id:str}", include_in_schema=False)
-async def share_page(request: ApiRequest, api: ImagesApi, image_id: str) -> Response[Any]:
+async def share_page(request: ApiRequest, api: NamedDependency[ImagesApi], image_id: FromPath[str]) -> Response[Any]:
     """Show the picture at the address that people share."""
     record, _ = await _visible(request, api, image_id, request.query_params.get("token"))
     return _redirect(_bytes_url(record.image, "original", api.base_url(request), request.query_params.get("token")))

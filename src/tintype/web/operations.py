@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from litestar import Request, Response, Router, get
 from litestar.datastructures import State as AppState
-from litestar.di import Provide
+from litestar.di import NamedDependency, Provide
 
 from tintype.db.jobs import queue_depth_and_age
 from tintype.db.pool import Database
@@ -36,7 +36,7 @@ async def healthz() -> str:
 
 
 @get("/readyz", operation_id="readyz", summary="Whether everything that an upload needs is there")
-async def readyz(operations: OperationsApi) -> Response[dict[str, str]]:
+async def readyz(operations: NamedDependency[OperationsApi]) -> Response[dict[str, str]]:
     """Answer 200 when database and blob store do, else 503 with what is missing."""
     database, blobs = await asyncio.gather(_probe_database(operations.database), _probe_blobs(operations.blobs))
     ready = database == blobs == "ok"
@@ -69,9 +69,9 @@ async def _probe_blobs(blobs: BlobStore) -> str:
     "/metrics",
     operation_id="metrics",
     summary="Prometheus metrics of this node",
-    media_type="text/plain; version=0.0.4; charset=utf-8",
+    media_type="text/plain; version=0.0.4",
 )
-async def metrics(operations: OperationsApi) -> bytes:
+async def metrics(operations: NamedDependency[OperationsApi]) -> bytes:
     """Return what every process of this node measured."""
     operations.metrics.measure_memory("api")
     try:
