@@ -48,7 +48,7 @@ def chromium() -> Path | None:
     """Return Debian's Chromium, provided that the Node of Playwright, which steers it, can run here too."""
     if not any(Path("/usr/lib").glob("*/libatomic.so.1")):
         return None
-    return first_executable("chromium", "/usr/lib/chromium/chromium-headless-shell")
+    return first_executable("/usr/lib/chromium/chromium-headless-shell", "chromium")
 
 
 def superuser() -> Path | None:
