@@ -68,7 +68,7 @@ class ImagesApi:
     description="A form with the field `file`, or the file itself as the body with the fields in the query.",
     operation_id="createImage",
     operation_class=UploadOperation,
-    responses=problems(400, 401, 408, 413, 415, 422, 429, 503, 507),
+    responses=problems(401, 408, 413, 415, 422, 429, 503, 507),
 )
 async def create_image(request: ApiRequest, api: NamedDependency[ImagesApi]) -> Response[ImageJson]:
     """Take an image in; it is safe when this answers."""
@@ -138,7 +138,7 @@ def _present_accepted(accepted: Accepted, base_url: str, *, owner: bool) -> Imag
     description="With `size`, a redirect to the bytes.",
     operation_id="getImage",
     operation_class=LookOperation,
-    responses=problems(400, 401, 404, 410, 503),
+    responses=problems(401, 404, 410, 503),
 )
 async def get_image(
     request: ApiRequest,

@@ -32,14 +32,14 @@ class ProblemJson(msgspec.Struct):
 
 
 def problems(*statuses: int) -> dict[int, ResponseSpec]:
-    """Return the responses of an operation that may be refused with these statuses."""
+    """Return the responses of an operation that may be refused with these statuses, and, as any, with 400."""
     problem = ResponseSpec(
         data_container=ProblemJson,
         description="A problem",
         media_type="application/problem+json",
         generate_examples=False,
     )
-    return dict.fromkeys(statuses, problem)
+    return dict.fromkeys((400, *statuses), problem)
 
 
 def _text(description: str, enum: list[str] | None = None) -> Schema:
