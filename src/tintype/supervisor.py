@@ -30,6 +30,7 @@ import psycopg
 import structlog
 
 from tintype.adapters.data_lock import DataDirectoryLock, DataDirectoryUnusable
+from tintype.adapters.durable_files import write_durably
 from tintype.adapters.postgres_embedded import EmbeddedConfig, EmbeddedPostgres, PostgresUnavailable
 from tintype.db.migrate import MigrationRefused, migrate
 from tintype.db.setup import allow_login, ensure_default_tenant
@@ -222,20 +223,8 @@ class Supervisor:
 
 def _ensure_secret_key(path: Path) -> None:
     """Write a new key, once. It must be on disk before a token derives from it."""
-    if path.exists():
-        return
-    draft = path.with_suffix(".new")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(secrets.token_hex(32))
-        file.flush()
-        os.fsync(file.fileno())
-    draft.rename(path)
-    directory = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+    if not path.exists():
+        write_durably(path, secrets.token_hex(32).encode())
 
 
 def _refuse_taken_port(host: str, port: int) -> None:

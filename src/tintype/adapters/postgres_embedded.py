@@ -27,11 +27,11 @@ from psycopg import sql
 
 from tintype.adapters.data_lock import DIRECTORY_MODE, DataDirectoryLock, DataDirectoryUnusable
 from tintype.adapters.durable_files import make_directories
+from tintype.adapters.parent_death import PARENT_DEATH_SIGNAL
 from tintype.adapters.postgres_cluster import SUPERUSER, password, prepare_cluster, settings
 from tintype.adapters.postgres_durability import durability_violations
 from tintype.adapters.postgres_placement import SYSTEM_DIRECTORY, Placement, find_cluster, place
 from tintype.adapters.postgres_processes import (
-    PARENT_DEATH_SIGNAL,
     PID_FILE,
     POLL_SECONDS,
     PostgresUnavailable,

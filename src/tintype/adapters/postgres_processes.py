@@ -6,12 +6,10 @@ even when the supervisor was killed with SIGKILL. The signal comes when the *thr
 that only the main thread starts a server.
 """
 
-import ctypes
 import functools
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -19,14 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
 
-PARENT_DEATH_SIGNAL: Final = sys.platform == "linux"
-"""Whether this platform can tell a process that its parent died."""
+from tintype.adapters.parent_death import PARENT_DEATH_SIGNAL, Prctl, load_prctl, tie_to_parent
 
 PID_FILE: Final = "postmaster.pid"
 POLL_SECONDS: Final = 0.005
 """How often a condition is looked at again: a server is ready about 0.1 s after its start."""
 
-_PR_SET_PDEATHSIG: Final = 1
 _PROC: Final = Path("/proc")
 _ORPHAN_GRACE_SECONDS: Final = 1.0
 """A backend whose postmaster was killed notices it within milliseconds, unless it is inside a long computation."""
@@ -133,18 +129,12 @@ def clear_predecessor(cluster: Path, *, deadline: float) -> None:
 
 
 def _dying_with_parent(death_signal: signal.Signals) -> Callable[[], None] | None:
-    if not PARENT_DEATH_SIGNAL:
-        return None
-    prctl = ctypes.CDLL(None, use_errno=True).prctl  # loaded before the fork: nothing may be allocated after it
-    return functools.partial(_tie_to_parent, prctl, os.getpid(), death_signal)
+    return functools.partial(_begin, load_prctl(), os.getpid(), death_signal) if PARENT_DEATH_SIGNAL else None
 
 
-def _tie_to_parent(prctl: Callable[[int, int], int], parent: int, death_signal: signal.Signals) -> None:
+def _begin(prctl: Prctl, parent: int, death_signal: signal.Signals) -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell's background job ignores it, and passes that on
-    if prctl(_PR_SET_PDEATHSIG, death_signal) != 0:
-        raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG) failed")
-    if os.getppid() != parent:  # it died before prctl: no signal will come
-        os._exit(1)
+    tie_to_parent(prctl, parent, death_signal)
 
 
 def _works_on(process: Path, home: Path) -> bool:
