@@ -61,6 +61,8 @@ class Visitor:
         """Collect what the browser complains about from now on."""
         self.page.on("console", self._on_console)
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        # Whoever listens is handed the dialogues for files, but not at once: so begin long before one opens.
+        self.page.on("filechooser", lambda _: None)
 
     def _on_console(self, message: ConsoleMessage) -> None:
         if message.type in {"error", "warning"}:
