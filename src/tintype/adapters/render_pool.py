@@ -7,6 +7,7 @@ one after some hundred pictures, when it has grown, when a picture went wrong in
 
 import asyncio
 import contextlib
+import math
 import os
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
@@ -30,8 +31,9 @@ class RenderPoolConfig:
     """Pictures that wait for a process: a second or two of work for each."""
     timeout_seconds: float = 20.0
     """Wall clock per picture. The largest accepted file takes about 2 s of an idle core; nice may slow it tenfold."""
-    cpu_seconds: int = 15
-    """Processor time per picture (SIGXCPU); below the timeout, so that a busy machine does not blur the two."""
+    cpu_seconds: int | None = None
+    """Processor time per picture, after which SIGXCPU; None is three quarters of the timeout: what costs too much is
+    to be told from what had to wait."""
     memory_bytes: int = 560 * MiB
     """Of data per process, so that it stays under 600 MB with its libraries. See docs for what each format needs."""
     answer_bytes: int = 128 * MiB
@@ -50,7 +52,7 @@ class RenderPoolConfig:
         """What concerns one process."""
         return RenderChildConfig(
             timeout_seconds=self.timeout_seconds,
-            cpu_seconds=self.cpu_seconds,
+            cpu_seconds=self.cpu_seconds or math.ceil(self.timeout_seconds * 0.75),
             memory_bytes=self.memory_bytes,
             answer_bytes=self.answer_bytes,
             nice=self.nice,
@@ -128,6 +130,8 @@ class RenderPool:
             self._slots.release()
 
     async def _wait_for_slot(self) -> None:
+        if self._closing:
+            raise RendererFailed("the renderer is closed")
         if self._slots.locked() and self._waiting >= self._config.queue_limit:
             raise RendererBusy(f"{self._waiting} pictures are waiting for {self._config.processes} processes")
         self._waiting += 1

@@ -75,9 +75,11 @@ class SandboxReport:
 def lock(limits: SandboxLimits) -> SandboxReport:
     """Lock this process, for good, and return what holds. `OSError` when the kernel refuses what it has.
 
-    Call it with one thread alone and everything imported: nothing can be opened or loaded afterwards.
+    Everything must be imported: nothing can be opened or loaded afterwards. `RuntimeError` beside other threads.
     """
     missing: list[str] = []
+    if sys.platform == "linux" and len(os.listdir("/proc/self/task")) != 1:  # noqa: PTH208 - names to count, not paths
+        raise RuntimeError("a thread has started before the sandbox: Landlock would not cover it")
     system_calls = _system_call_filter()  # made before anything is denied: libseccomp has to be found and opened
     _set_limits(limits)
     landlock_version = landlock.give_up_everything() if sys.platform == "linux" else None
