@@ -2,8 +2,8 @@
 
 Skeleton: the id and secret of the URL. Hydrate: the row and its variants, in one transaction. The rules of
 `domain/visibility.py` are asked by the web layer for every request and never remembered. A record is dropped when a
-NOTIFY names its image; all are dropped when the listener comes back after it could not hear; and a node that is deaf
-believes what it has for a bounded time only (I12).
+NOTIFY names its image; all are dropped when the listener comes back after it could not hear; a node that is deaf
+believes what it has for a bounded time only (I12), and that an image is in work, for a moment.
 """
 
 import asyncio
@@ -18,13 +18,17 @@ from tintype.db.pool import Database
 from tintype.db.variants import VariantRow, list_variants
 from tintype.domain.errors import Code, Problem
 from tintype.domain.ids import ImageRef
-from tintype.domain.image import Image
+from tintype.domain.image import Image, State
 
 CACHED_RECORDS: Final = 10_000
 """About 4 kB each: 40 MB at the most, for the images that are asked for again and again."""
 
 DEAF_SECONDS: Final = 60.0
 """How long a node that hears of no changes goes on serving what it remembers (I6, I12)."""
+
+PROCESSING_SECONDS: Final = 1.0
+"""How long an image is believed to be in work. Its job says when it is done, unless its worker is killed between the
+commit and the telling; nobody would say it again."""
 
 CHANGE_WAIT_SECONDS: Final = 1.0
 """How long a request for a variant that the job is making waits for it before it makes the variant itself."""
@@ -37,6 +41,12 @@ class DeliveryRecord:
     image: Image
     variants: dict[str, VariantRow]
     prepared: dict[Hashable, Any] = field(default_factory=dict)
+    loaded: float = field(default_factory=time.monotonic)
+
+    @property
+    def stale(self) -> bool:
+        """Whether it may have changed without anybody hearing of it."""
+        return self.image.state is State.PROCESSING and time.monotonic() - self.loaded > PROCESSING_SECONDS
 
 
 class DeliveryRecords:
@@ -52,7 +62,8 @@ class DeliveryRecords:
 
     def remembered(self, public_id: str) -> DeliveryRecord | None:
         """Return the record from memory, or None. Touches nothing but memory."""
-        return None if self._too_deaf() else self._records.get(public_id)
+        record = None if self._too_deaf() else self._records.get(public_id)
+        return None if record is None or record.stale else record
 
     async def get(self, ref: ImageRef) -> DeliveryRecord:
         """Return the record; `Problem` not_found when there is no such image."""
