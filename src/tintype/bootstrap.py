@@ -59,6 +59,12 @@ class _Parts:
     make_variants: MakeVariants
     purge_image: PurgeImage
 
+    async def close(self) -> None:
+        """End what was begun: what is to be told, the decoders, the connections."""
+        await self.notifier.close()
+        await self.renderer.close()
+        await self.database.close()
+
 
 def api_application() -> Application:
     """Return the application of one API process, which reads its settings from the environment."""
@@ -70,9 +76,34 @@ def api_application() -> Application:
 def build_api(settings: Settings) -> Application:
     """Return the application; its lifespan opens and closes everything."""
     parts = _parts(settings, DatabaseConfig(_database_url(settings)), renderers=API_RENDERERS, nice=API_NICE)
-    records = DeliveryRecords(parts.database)
+    records, authenticator = DeliveryRecords(parts.database), Authenticator(parts.database)
     listener = ImageListener(parts.config, on_change=records.forget, on_connection=records.hearing)
-    authenticator = Authenticator(parts.database)
+
+    async def start() -> None:
+        await parts.database.open()
+        listener.start()
+
+    async def stop() -> None:
+        await listener.close()
+        await parts.close()
+
+    routes = [
+        image_routes(_images_api(settings, parts, records, authenticator)),
+        operation_routes(OperationsApi(parts.database, parts.blobs, parts.metrics)),
+        page_routes(settings.kinds[DEFAULT_KIND].limits),
+    ]
+    litestar = make_litestar(routes, on_startup=[start], on_shutdown=[stop])
+    return Application(litestar, _delivery(settings, parts, records, authenticator), parts.metrics)
+
+
+def _delivery(settings: Settings, parts: _Parts, records: DeliveryRecords, authenticator: Authenticator) -> Delivery:
+    representations = Representations(
+        records=records, make_variants=parts.make_variants, blobs=parts.blobs, kinds=settings.kinds
+    )
+    return Delivery(records=records, representations=representations, blobs=parts.blobs, authenticator=authenticator)
+
+
+def _images_api(settings: Settings, parts: _Parts, records: DeliveryRecords, authenticator: Authenticator) -> ImagesApi:
     upload_image = UploadImage(
         database=parts.database,
         blobs=parts.blobs,
@@ -81,13 +112,8 @@ def build_api(settings: Settings) -> Application:
         notifier=parts.notifier,
         server_key=server_key(settings),
     )
-    representations = Representations(
-        records=records, make_variants=parts.make_variants, blobs=parts.blobs, kinds=settings.kinds
-    )
-    delivery = Delivery(
-        records=records, representations=representations, blobs=parts.blobs, authenticator=authenticator
-    )
-    images = ImagesApi(
+    body = settings.upload
+    return ImagesApi(
         upload_image=upload_image,
         purge_image=parts.purge_image,
         records=records,
@@ -95,32 +121,10 @@ def build_api(settings: Settings) -> Application:
         limiter=UploadLimiter(settings.upload.anonymous),
         metrics=parts.metrics,
         kinds=settings.kinds,
-        body_limits=BodyLimits(
-            settings.upload.stall_seconds,
-            settings.upload.deadline_seconds,
-            settings.upload.drain_bytes,
-            settings.upload.drain_seconds,
-        ),
+        body_limits=BodyLimits(body.stall_seconds, body.deadline_seconds, body.drain_bytes, body.drain_seconds),
         public_url=settings.public_url,
         anonymous_uploads=settings.anonymous_uploads,
     )
-
-    async def start() -> None:
-        await parts.database.open()
-        listener.start()
-
-    async def stop() -> None:
-        await listener.close()
-        await parts.notifier.close()
-        await parts.renderer.close()
-        await parts.database.close()
-
-    routes = [
-        image_routes(images),
-        operation_routes(OperationsApi(parts.database, parts.blobs, parts.metrics)),
-        page_routes(settings.kinds[DEFAULT_KIND].limits),
-    ]
-    return Application(make_litestar(routes, on_startup=[start], on_shutdown=[stop]), delivery, parts.metrics)
 
 
 def work(settings: Settings) -> None:
@@ -151,9 +155,7 @@ async def _work(settings: Settings) -> None:
     try:
         await worker.run()
     finally:
-        await parts.notifier.close()
-        await parts.renderer.close()
-        await parts.database.close()
+        await parts.close()
 
 
 async def _name_what_is_degraded(renderer: RenderPool) -> None:
