@@ -164,11 +164,23 @@ class RenderChild:
             raise await self._post_mortem() from error
         except msgspec.MsgspecError as error:
             raise CannotDecode(f"the decoder was led astray: its answer makes no sense ({error})") from error
-        if isinstance(answer, protocol.Failed):
-            raise RendererFailed(f"the render process failed: {answer.reason}")
+        return self._outcome(answer, request)
+
+    def _outcome(self, answer: protocol.Answer, request: RenderRequest) -> Rendered:
+        match answer:
+            case protocol.Done(rendered) if tuple(made.output for made in rendered.variants) == request.outputs:
+                self._is_well()
+                return rendered
+            case protocol.Refused(damaged, reason):
+                self._is_well()
+                raise SourceDamaged(reason) if damaged else CannotDecode(reason)
+            case protocol.Failed(reason):
+                raise RendererFailed(f"the render process failed: {reason}")
+        raise CannotDecode("the decoder was led astray: it answers what was not asked")
+
+    def _is_well(self) -> None:
         self._between_messages = True
         self.rendered += 1
-        return _outcome(answer, request)
 
     async def _exchange(self, request: RenderRequest, descriptor: int) -> protocol.Answer:
         await self._send(protocol.frame(request), descriptor)
@@ -221,14 +233,3 @@ class RenderChild:
         await self._process.wait()
         self._channel.close()
         self._log.close()
-
-
-def _outcome(answer: protocol.Answer, request: RenderRequest) -> Rendered:
-    match answer:
-        case protocol.Done(rendered) if tuple(made.output for made in rendered.variants) == request.outputs:
-            return rendered
-        case protocol.Refused(damaged=True, reason=reason):
-            raise SourceDamaged(reason)
-        case protocol.Refused(reason=reason):
-            raise CannotDecode(reason)
-    raise CannotDecode("the decoder was led astray: it answers what was not asked")
