@@ -1,7 +1,8 @@
 """`/i/{image}/{preset}[.{ext}]`: image bytes, past the framework, straight to the kernel.
 
-The hot path touches no database and no disk: the record is remembered, the headers are ready, and the server sends the
-file (`pathsend`). Everything else is the slow path, once per representation and process: load, check, choose, make.
+The hot path touches no database and no disk: the record is remembered, the headers are ready, a small file is in memory
+and a larger one is sent by the server (`pathsend`). Everything else is the slow path, once per representation and
+process: load, check, choose, make.
 """
 
 import re
@@ -19,6 +20,7 @@ from tintype.web.conditional import ByteRange
 from tintype.web.delivery_answer import FOR_SECONDS, Representation, answer
 from tintype.web.errors import RawHeaders, problem_answer
 from tintype.web.representations import Representations, Wanted, parse_url
+from tintype.web.small_files import SmallFiles
 
 Scope = Mapping[str, Any]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -47,6 +49,7 @@ class Delivery:
         self._records = records
         self._representations = representations
         self._blobs = blobs
+        self._small_files = SmallFiles(blobs)
         self._authenticator = authenticator
 
     async def __call__(self, scope: Scope, send: Send, request_id: str) -> tuple[int, str | None]:
@@ -65,7 +68,7 @@ class Delivery:
         record = self._records.remembered(scope["path"][_PUBLIC_ID])
         ready = record.prepared.get(_prepared_key(scope, request)) if record is not None else None
         if isinstance(ready, Representation) and scope["method"] in {"GET", "HEAD"}:
-            return await self._send_bytes(ready, scope, request, send)
+            return await self._send_bytes(ready, scope, request, send, again=True)
         return await self._respond_slowly(scope, request, send)
 
     async def _respond_slowly(self, scope: Scope, request: dict[bytes, bytes], send: Send) -> int:
@@ -105,12 +108,18 @@ class Delivery:
         caller = await self._authenticator.caller(headers, (scope.get("client") or ("",))[0])
         return Viewer(manages=caller.manages)
 
-    async def _send_bytes(self, found: Representation, scope: Scope, request: dict[bytes, bytes], send: Send) -> int:
+    async def _send_bytes(
+        self, found: Representation, scope: Scope, request: dict[bytes, bytes], send: Send, *, again: bool = False
+    ) -> int:
+        """Send the answer; what is asked for `again` is worth keeping in memory."""
         reply = answer(found, request)
         if reply.content is None or scope["method"] == "HEAD":
             return await _send(send, scope, reply.status, reply.headers)
-        await send({"type": "http.response.start", "status": reply.status, "headers": reply.headers})
         whole = reply.content.length == found.file.size
+        content = await self._small_files.read(found.file) if whole and again else None
+        if content is not None:
+            return await _send(send, scope, reply.status, reply.headers, content)
+        await send({"type": "http.response.start", "status": reply.status, "headers": reply.headers})
         if whole and found.file.path is not None and "http.response.pathsend" in scope.get("extensions", ()):
             await send({"type": "http.response.pathsend", "path": str(found.file.path)})
         else:
