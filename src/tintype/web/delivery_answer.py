@@ -1,6 +1,6 @@
 """What an image is served with: the headers of a representation, and which answer a request for it gets."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import format_datetime
 from pathlib import Path
@@ -38,6 +38,10 @@ _COMMON: Final[RawHeaders] = [
 ]
 
 
+_NOT_IN_304: Final = frozenset({b"content-type", b"content-length", b"content-disposition"})
+_CONDITIONS: Final = frozenset({b"if-none-match", b"if-modified-since", b"range", b"if-range"})
+
+
 @dataclass(frozen=True, slots=True)
 class StoredFile:
     """A file in the blob store: `size` in bytes, `path` when the kernel can read it, `name` for who saves it."""
@@ -51,21 +55,29 @@ class StoredFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Representation:
-    """Bytes that can be sent, and every header that a 200 has."""
-
-    file: StoredFile
-    modified: datetime
-    headers: RawHeaders
-
-
-@dataclass(frozen=True, slots=True)
 class Answer:
     """What to send: a status, the headers, and which bytes of the representation, if any."""
 
     status: int
     headers: RawHeaders
     content: ByteRange | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Representation:
+    """Bytes that can be sent, every header that a 200 has, and the two answers that almost every request gets."""
+
+    file: StoredFile
+    modified: datetime
+    headers: RawHeaders
+    whole: Answer = field(init=False)
+    not_modified: Answer = field(init=False)
+
+    def __post_init__(self) -> None:
+        whole = Answer(200, self.headers, ByteRange(0, self.file.size - 1))
+        not_modified = Answer(304, [header for header in self.headers if header[0] not in _NOT_IN_304])
+        object.__setattr__(self, "whole", whole)
+        object.__setattr__(self, "not_modified", not_modified)
 
 
 def represent(image: Image, file: StoredFile, *, negotiated: bool, versioned: bool) -> Representation:
@@ -100,17 +112,19 @@ def _cache_control(image: Image, *, negotiated: bool, versioned: bool) -> str:
 
 def answer(representation: Representation, request: dict[bytes, bytes]) -> Answer:
     """Return 200, 206, 304 or 416, as the request's headers want it."""
+    if _CONDITIONS.isdisjoint(request):
+        return representation.whole
     if is_not_modified(
         if_none_match=_text(request, b"if-none-match"),
         if_modified_since=_text(request, b"if-modified-since"),
         etag=representation.file.etag,
         modified=representation.modified,
     ):
-        return Answer(304, _without_content(representation.headers))
+        return representation.not_modified
     wanted = _text(request, b"range")
     if_range = _text(request, b"if-range")
     if wanted is None or not range_applies(if_range, etag=representation.file.etag, modified=representation.modified):
-        return Answer(200, representation.headers, ByteRange(0, representation.file.size - 1))
+        return representation.whole
     return _ranged(representation, wanted)
 
 
@@ -125,18 +139,11 @@ def _ranged(representation: Representation, wanted: str) -> Answer:
         ]
         return Answer(416, headers)
     if part is None:
-        return Answer(200, representation.headers, ByteRange(0, representation.file.size - 1))
+        return representation.whole
     headers = [(name, value) for name, value in representation.headers if name != b"content-length"]
     headers.append((b"content-length", str(part.length).encode()))
     headers.append((b"content-range", f"bytes {part.start}-{part.end}/{representation.file.size}".encode()))
     return Answer(206, headers, part)
-
-
-_NOT_IN_304: Final = frozenset({b"content-type", b"content-length", b"content-disposition"})
-
-
-def _without_content(headers: RawHeaders) -> RawHeaders:
-    return [(name, value) for name, value in headers if name not in _NOT_IN_304]
 
 
 def _text(request: dict[bytes, bytes], name: bytes) -> str | None:
