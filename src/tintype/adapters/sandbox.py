@@ -10,6 +10,7 @@ import everything, `lock()`, then call libvips; and the parent looks at *every* 
 main thread saying "denied" proves nothing about the others.
 """
 
+import contextlib
 import errno
 import mmap
 import os
@@ -143,7 +144,8 @@ def _fork() -> None:
     child = os.fork()
     if child == 0:
         os._exit(0)
-    os.waitpid(child, 0)
+    with contextlib.suppress(OSError):  # a refusal to wait is none to fork
+        os.waitpid(child, 0)
 
 
 _ATTEMPTS: Final[dict[str, Callable[[], None]]] = {
