@@ -1,0 +1,113 @@
+"""Whatever process is killed, whenever: what was acknowledged stays, what was deleted stays away.
+
+Clients upload, look and delete while processes of every sort are killed in turn. The control does the same to a product
+that was broken on purpose, and must find losses: else the test above it proves nothing.
+"""
+
+import random
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from audit import Violations, audit, settle
+from killing import ROLES, Restartable, kill_in_turn, restartable
+from sabotage import sabotaged
+from uploading import Ledger, uploading
+
+PROCESSES: Final = ("--api-processes", "2", "--workers", "2", "--renderers", "1")
+CLIENTS: Final = 4
+KILLS: Final = 24
+PAUSE: Final = (0.3, 2.0)
+"""Seconds between two kills: some hit what has not come back, some what has caught up."""
+
+SETTLE_SECONDS: Final = 60.0
+"""10 s until a worker is taken for dead, 5 s until the next sweep, up to 16 s until the next attempt; a slow core."""
+
+ANSWERS: Final = {"POST 201", "POST 503", "GET 200", "GET 202", "GET 503", "GET 410", "DELETE 204", "DELETE 503"}
+"""What a client may be told meanwhile: done, gone or come again. Never 500, never 404."""
+
+BYTES_LATER: Final = """
+    import threading, time
+    from tintype.adapters.blobs_local import LocalBlobStore
+
+    async def put(self, key, chunks, *, size, sha256):
+        data = b"".join(map(bytes, chunks()))
+
+        def write():
+            time.sleep(2)
+            self._directory.put(key, lambda: [data], size=size, sha256=sha256)
+
+        threading.Thread(target=write, daemon=True).start()
+        return True
+
+    LocalBlobStore.put = put
+"""
+"""A store that says "done" and writes two seconds later."""
+
+ROWS_LATER: Final = """
+    import asyncio
+    from tintype.usecases.upload_image import UploadImage
+    commit, tasks = UploadImage._commit, set()
+
+    async def answer_first(self, image, stored):
+        async def later():
+            await asyncio.sleep(2)
+            await commit(self, image, stored)
+
+        tasks.add(asyncio.create_task(later()))
+        return False
+
+    UploadImage._commit = answer_first
+"""
+"""An upload that is acknowledged two seconds before its transaction."""
+
+
+@pytest.mark.timeout(240)
+def test_killing_every_sort_of_process_under_load_loses_nothing_that_was_acknowledged(passable_tmp_path: Path) -> None:
+    ledger = Ledger()
+    with restartable(passable_tmp_path / "data", *PROCESSES) as target:
+        trial = kill_under_load(target, ledger, roles=ROLES, kills=KILLS, settle_seconds=SETTLE_SECONDS)
+    assert trial.settled
+    assert trial.violations == {}
+    assert not {answer for answer in ledger.answers if answer[-3:].isdecimal()} - ANSWERS
+    assert len(ledger.acknowledged) > KILLS
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("code", [BYTES_LATER, ROWS_LATER], ids=["bytes later", "rows later"])
+def test_a_product_that_acknowledges_too_early_is_caught_losing_images(passable_tmp_path: Path, code: str) -> None:
+    environment = sabotaged(passable_tmp_path / "broken", code)
+    with restartable(passable_tmp_path / "data", *PROCESSES, environment=environment) as target:
+        trial = kill_under_load(target, Ledger(), roles=("api process",), kills=5, settle_seconds=3)
+    assert len(trial.violations["lost"]) > 0
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What came of it."""
+
+    settled: bool
+    violations: Violations
+
+
+def kill_under_load(
+    target: Restartable, ledger: Ledger, *, roles: tuple[str, ...], kills: int, settle_seconds: float
+) -> Trial:
+    """Kill so many processes while clients are at work, let the product settle, and say what is wrong then."""
+    product, seed = target.product, secrets.randbelow(10**6)
+    with uploading(product.base_url, product.api_key, clients=CLIENTS, seed=seed, ledger=ledger):
+        done = kill_in_turn(target, roles=roles, kills=kills, pause=PAUSE, dice=random.Random(seed))
+    trial = Trial(settle(target.product, within=settle_seconds), audit(target.product, ledger))
+    stalled = target.product.log.read_text().count('"job_stalled"')
+    lines = [
+        f"seed {seed}: {done.total()} kills: {', '.join(f'{count} {role}' for role, count in done.items())}",
+        f"{len(ledger.acknowledged)} images acknowledged of {ledger.sent.total()} sent, {len(ledger.deleted)} deleted",
+        f"{stalled} jobs taken over, {len(trial.violations.get('lost', []))} lost; answers: {dict(ledger.answers)}",
+        *(f"{kind} ({len(found)}): {', '.join(found[:3])}" for kind, found in trial.violations.items()),
+    ]
+    print("", *lines, sep="\n")  # noqa: T201 -- a fault test says its trials
+    assert done.total() == kills
+    return trial
