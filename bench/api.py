@@ -34,7 +34,11 @@ class Api:
     def get(self, path: str, **headers: str) -> httpx.Response:
         """Return the answer to a GET. Raises `httpx.HTTPStatusError`."""
         answer = self._client.get(path, headers=headers)
-        return answer if answer.is_redirect or answer.status_code == httpx.codes.NOT_MODIFIED else answer.raise_for_status()
+        return (
+            answer
+            if answer.is_redirect or answer.status_code == httpx.codes.NOT_MODIFIED
+            else answer.raise_for_status()
+        )
 
     def close(self) -> None:
         """Close the connections."""
