@@ -177,9 +177,9 @@ sandbox.lock(sandbox.SandboxLimits(memory_bytes=1 << 30))
 
 
 FILES: Final = {
+    "CMYK JPEG": (samples.jpeg(203, 151, mode="CMYK"), Format.JPEG),
     "JPEG": (samples.jpeg(203, 151), Format.JPEG),
     "progressive JPEG": (samples.jpeg(203, 151, progressive=True), Format.JPEG),
-    "CMYK JPEG": (samples.jpeg(203, 151, mode="CMYK"), Format.JPEG),
     "PNG": (samples.png(203, 151, mode="RGBA"), Format.PNG),
     "interlaced PNG": (samples.png(203, 151, interlaced=True), Format.PNG),
     "PNG of a palette": (samples.png(203, 151, mode="P"), Format.PNG),
@@ -265,7 +265,7 @@ async def test_pictures_leave_no_open_files_behind(pool: RenderPool) -> None:
 
 
 async def test_what_malloc_gives_never_shows_in_a_picture() -> None:
-    """CVE-2019-6976, CVE-2026-32882: memory that nothing was written to became pixels. So could memory that was freed."""
+    """CVE-2019-6976, CVE-2026-32882: memory nobody wrote to became pixels. So could memory that was freed."""
     digests = []
     for fill in ("0", "85", "170"):
         pool = RenderPool(RenderPoolConfig(environment={"MALLOC_PERTURB_": fill}))

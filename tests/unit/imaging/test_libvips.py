@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -55,3 +56,26 @@ def test_a_confined_process_has_no_other_loaders_and_savers(confined: list[str],
 def test_a_confined_process_reads_sources_with_one_thread_and_no_cache(confined: list[str]) -> None:
     assert "source allowed" in confined
     assert "cache 0 threads 1" in confined
+
+
+CMYK = """
+import sys
+from tintype.domain.format import Format
+from tintype.domain.transform import Output, Transform
+from tintype.imaging import libvips
+from tintype.imaging.pipeline import render
+from tintype.ports.renderer import RenderRequest
+
+libvips.confine()
+outputs = tuple(Output(Transform(side, side), fmt) for side in (40, 300) for fmt in Format)
+with open(sys.argv[1], "rb") as file:
+    print(len(render(RenderRequest("", Format.JPEG, outputs), file.fileno()).variants))
+"""
+
+
+def test_a_profile_that_libvips_has_freed_is_not_read(tmp_path: Path) -> None:
+    """Without a cache, libvips 8.18.7 frees the CMYK profile of its own that it leaves attached to a picture."""
+    path = tmp_path / "cmyk.jpg"
+    path.write_bytes(samples.jpeg(203, 151, mode="CMYK"))
+    run = subprocess.run([sys.executable, "-c", CMYK, str(path)], capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stdout) == (0, "8\n")
