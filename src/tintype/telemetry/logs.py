@@ -1,7 +1,8 @@
-"""JSON log lines on standard error, one per event."""
+"""JSON log lines on standard error, one per event. A line that cannot be written is lost, and fails nobody."""
 
 import json
 import logging
+import os
 import sys
 from collections.abc import MutableMapping
 from typing import Any, Final
@@ -23,10 +24,11 @@ def configure_logs(level: str) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
     ]
+    lines = _Lines(sys.stderr.fileno())
     structlog.configure(
         processors=[*shared, _as_json],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.BytesLoggerFactory(sys.stderr.buffer),
+        logger_factory=lambda *_: lines,
         cache_logger_on_first_use=True,
     )
     formatter = structlog.stdlib.ProcessorFormatter(
@@ -38,6 +40,28 @@ def configure_logs(level: str) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(max(number, logging.WARNING))
+
+
+class _Lines:
+    """Writes lines to a descriptor, or loses them.
+
+    The log may lie on the disk that is full, or its reader may have ended: neither is a reason to refuse a request.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._torn = False
+
+    def write(self, line: bytes) -> None:
+        """Write a line. One that follows a line which did not fit begins on its own."""
+        data = b"\n" * self._torn + line + b"\n"
+        try:
+            written = os.write(self._descriptor, data)
+        except OSError:
+            return
+        self._torn = written < len(data)
+
+    debug = info = warning = error = critical = write
 
 
 def _as_json(_logger: object, _method: str, event: MutableMapping[str, Any]) -> bytes:
