@@ -17,10 +17,11 @@ import procrastinate.exceptions
 import procrastinate.worker
 import structlog
 from procrastinate.jobs import Job, Status
+from psycopg_pool import AsyncConnectionPool
 
 from tintype.db.clock import DatabaseClock
 from tintype.db.jobs import QUEUE, Task
-from tintype.db.pool import DatabaseConfig, connection_options
+from tintype.db.pool import Connection, DatabaseConfig, connection_options
 from tintype.domain.errors import Problem
 from tintype.telemetry.metrics import Metrics
 from tintype.usecases.make_variants import MakeVariants
@@ -35,6 +36,12 @@ POLL_SECONDS: Final = 0.5
 HEARTBEAT_SECONDS: Final = 2.0
 STALLED_SECONDS: Final = 10.0
 """A worker that was silent for five heartbeats is dead, and its jobs are taken over."""
+
+CONNECT_SECONDS: Final = 2.0
+"""How long the queue waits for a connection before it counts as lost."""
+
+RECONNECT_SECONDS: Final = 0.5
+"""The pause before a lost queue is looked for again."""
 
 SWEEP_SECONDS: Final = 5.0
 SHUTDOWN_SECONDS: Final = 25.0
@@ -66,12 +73,8 @@ class Worker:
         measure: Callable[[], None],
     ) -> None:
         """`measure` takes note of this process's memory now and then."""
-        options = {name: value for name, value in connection_options(database).items() if name != "autocommit"}
-        self._app = procrastinate.App(
-            connector=procrastinate.PsycopgConnector(
-                conninfo=database.url, kwargs=options, min_size=1, max_size=config.concurrency + 2
-            )
-        )
+        self._database = database
+        self._app = procrastinate.App(connector=procrastinate.PsycopgConnector())
         self._clock = clock
         self._config = config
         self._id: int | None = None
@@ -85,24 +88,46 @@ class Worker:
         self._register()
 
     async def run(self) -> None:
-        """Work until SIGTERM or SIGINT."""
-        async with self._app.open_async():
-            sweep = asyncio.create_task(self._sweep_for_ever())
-            try:
-                await self._app.run_worker_async(
-                    queues=[QUEUE],
-                    concurrency=self._config.concurrency,
-                    fetch_job_polling_interval=POLL_SECONDS,
-                    update_heartbeat_interval=HEARTBEAT_SECONDS,
-                    stalled_worker_timeout=STALLED_SECONDS,
-                    shutdown_graceful_timeout=SHUTDOWN_SECONDS,
-                    delete_jobs="successful",
-                    worker_middleware=[self._attend],
-                )
-            finally:
-                sweep.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await sweep
+        """Work until SIGTERM or SIGINT; a database that goes away is waited for."""
+        async with self._connections() as pool, self._app.open_async(pool):
+            while True:
+                try:
+                    return await self._work()
+                except procrastinate.exceptions.ConnectorException as error:
+                    self._log.warning("queue_lost", error=repr(error))
+                    await asyncio.sleep(RECONNECT_SECONDS)
+
+    def _connections(self) -> AsyncConnectionPool[Connection]:
+        """Return the queue's own connections. One that procrastinate makes would wait ever longer for the database."""
+        options = {name: value for name, value in connection_options(self._database).items() if name != "autocommit"}
+        return AsyncConnectionPool(
+            self._database.url,
+            kwargs=options,
+            min_size=1,
+            max_size=self._config.concurrency + 2,
+            timeout=CONNECT_SECONDS,
+            reconnect_timeout=0,
+            check=AsyncConnectionPool.check_connection,
+            open=False,
+        )
+
+    async def _work(self) -> None:
+        sweep = asyncio.create_task(self._sweep_for_ever())
+        try:
+            await self._app.run_worker_async(
+                queues=[QUEUE],
+                concurrency=self._config.concurrency,
+                fetch_job_polling_interval=POLL_SECONDS,
+                update_heartbeat_interval=HEARTBEAT_SECONDS,
+                stalled_worker_timeout=STALLED_SECONDS,
+                shutdown_graceful_timeout=SHUTDOWN_SECONDS,
+                delete_jobs="successful",
+                worker_middleware=[self._attend],
+            )
+        finally:
+            sweep.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await sweep
 
     def _register(self) -> None:
         retry = _Backoff(self._config.retry_seconds, self._clock)

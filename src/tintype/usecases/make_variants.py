@@ -12,7 +12,7 @@ import hashlib
 from collections.abc import Callable
 from typing import Final
 
-from tintype.db.blobs import share_blob
+from tintype.db.blobs import delete_blob, is_referenced, lock_blob_for_upload, share_blob
 from tintype.db.images import Outcome, get_image, mark_ready, mark_unusable
 from tintype.db.notify import Notifier
 from tintype.db.pool import Connection, Database
@@ -92,16 +92,27 @@ class MakeVariants:
         return await asyncio.shield(task)
 
     async def _make_one(self, image: Image, variant: Variant) -> VariantRow:
-        made = await self._made_meanwhile(image, variant)
-        if made is not None:
-            return made
-        rendered = await self._render_now(image, variant)
+        try:
+            return await self._made_meanwhile(image, variant) or await self._make_now(image, variant)
+        except CannotDecode as error:
+            raise Problem(Code.IMAGE_NOT_READY, "This image is damaged and cannot be shown in other sizes.") from error
+        except BlobMissing as error:
+            raise _gone() from error
+        except (RendererBusy, RendererFailed, SourceDamaged, BlobStoreFailed, BlobStoreFull) as error:
+            raise Problem(
+                Code.UNAVAILABLE,
+                "This size cannot be made right now. Try again in a moment.",
+                retry_after=RETRY_SECONDS,
+            ) from error
+
+    async def _make_now(self, image: Image, variant: Variant) -> VariantRow:
+        rendered = await self._render(image, (variant,), describe=False)
         rows = await self._store(image, (variant,), rendered.variants)
         async with self._database.transaction(image.tenant) as connection:
             kept = await self._record(connection, image, rows)
         if not kept:
             await self._remove(image, (variant,))
-            raise Problem(Code.IMAGE_GONE, "This image was deleted.")
+            raise _gone()
         return rows[0]
 
     async def _made_meanwhile(self, image: Image, variant: Variant) -> VariantRow | None:
@@ -113,20 +124,6 @@ class MakeVariants:
             return None
         key = variant_key_of(image.tenant, row.preset, image.sha256, row.digest, row.format)
         return row if await self._blobs.head(key) is not None else None
-
-    async def _render_now(self, image: Image, variant: Variant) -> Rendered:
-        try:
-            return await self._render(image, (variant,), describe=False)
-        except CannotDecode as error:
-            raise Problem(Code.IMAGE_NOT_READY, "This image is damaged and cannot be shown in other sizes.") from error
-        except BlobMissing as error:
-            raise Problem(Code.IMAGE_GONE, "This image was deleted.") from error
-        except (RendererBusy, RendererFailed, SourceDamaged, BlobStoreFailed, BlobStoreFull) as error:
-            raise Problem(
-                Code.UNAVAILABLE,
-                "This size cannot be made right now. Try again in a moment.",
-                retry_after=RETRY_SECONDS,
-            ) from error
 
     async def _render(self, image: Image, variants: tuple[Variant, ...], *, describe: bool) -> Rendered:
         request = RenderRequest(
@@ -174,10 +171,25 @@ class MakeVariants:
         return kept
 
     async def _remove(self, image: Image, variants: tuple[Variant, ...]) -> None:
-        for variant in variants:
-            await self._blobs.delete(variant_key(image.tenant, variant.preset, image.sha256, variant.output))
+        """Remove what was stored for a blob that is gone; unless the same bytes came again, whose files these are now.
+
+        The row is made to have its lock: an upload of the same bytes comes before us, or waits until we are done.
+        """
+        tenant, sha256 = image.tenant, image.sha256
+        async with self._database.transaction(tenant) as connection:
+            await lock_blob_for_upload(connection, tenant=tenant, sha256=sha256, size=image.size, fmt=image.format)
+            if await is_referenced(connection, tenant=tenant, sha256=sha256):
+                return
+            for variant in variants:
+                await self._blobs.delete(variant_key(tenant, variant.preset, sha256, variant.output))
+            await self._blobs.delete(original_key(tenant, sha256))
+            await delete_blob(connection, tenant=tenant, sha256=sha256)
 
     async def _settle(self, image: Image, state: State, reason: str) -> None:
         async with self._database.transaction(image.tenant) as connection:
             await mark_unusable(connection, image.id, version=image.version, state=state, reason=reason)
         self._notifier.image_changed(image.id)
+
+
+def _gone() -> Problem:
+    return Problem(Code.IMAGE_GONE, "This image was deleted.")
