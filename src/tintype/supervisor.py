@@ -13,7 +13,6 @@ import contextlib
 import http.client
 import os
 import secrets
-import shutil
 import signal
 import socket
 import subprocess
@@ -37,6 +36,10 @@ from tintype.db.setup import allow_login, ensure_default_tenant
 from tintype.domain.tokens import Token
 from tintype.settings import SECRET_KEY_FILE, Settings
 from tintype.telemetry.metrics import DIRECTORY_VARIABLE
+from tintype.telemetry.metrics_directory import make_metrics_directory, remove_metrics_directory
+
+RUN_DIRECTORY: Final = "run"
+"""In the data directory: what is of this run alone."""
 
 READY_SECONDS: Final = 60.0
 """How long the API may take to be ready at start; a slow laptop needs four."""
@@ -48,6 +51,9 @@ FIRST_PAUSE_SECONDS: Final = 0.2
 LONGEST_PAUSE_SECONDS: Final = 10.0
 STABLE_SECONDS: Final = 30.0
 """A child that ran so long is healthy again, and its next failure is its first."""
+
+DATABASE_PAUSE_SECONDS: Final = 2.0
+"""Between two attempts to bring the database back: short, because what failed may be over (I11: within 10 s)."""
 
 TICK_SECONDS: Final = 0.1
 
@@ -78,6 +84,7 @@ class Supervisor:
         self._say = say
         self._stop = threading.Event()
         self._postgres: EmbeddedPostgres | None = None
+        self._database_due = 0.0
         self._children: list[_Child] = []
         self._log = structlog.get_logger("tintype.supervisor")
 
@@ -111,7 +118,7 @@ class Supervisor:
         """Make database, keys and directories ready; return the first API key if it was made now."""
         if self._settings.role != "worker":
             _refuse_taken_port(self._settings.host, self._settings.port)
-        self._environment |= {DIRECTORY_VARIABLE: str(self._empty_metrics_directory())}
+        self._environment |= {DIRECTORY_VARIABLE: str(make_metrics_directory(self._settings.data / RUN_DIRECTORY))}
         if self._settings.secret_key is None:
             _ensure_secret_key(self._settings.data / SECRET_KEY_FILE)
         owner_url = self._start_database()
@@ -135,12 +142,6 @@ class Supervisor:
         for note in self._postgres.notes:
             self._say(note)
         return self._postgres.superuser_url
-
-    def _empty_metrics_directory(self) -> Path:
-        directory = self._settings.data / "run" / "metrics"
-        shutil.rmtree(directory, ignore_errors=True)
-        directory.mkdir(parents=True)
-        return directory
 
     def _start_children(self) -> None:
         command = [sys.executable, "-m", "tintype"]
@@ -187,11 +188,21 @@ class Supervisor:
             self._tend()
 
     def _tend(self) -> None:
-        if self._postgres is not None and self._postgres.poll() is not None:
-            self._log.error("database_ended", status=self._postgres.poll())
-            self._postgres.restart()
+        if self._postgres is not None:
+            self._tend_database(self._postgres)
         for child in self._children:
             self._tend_child(child)
+
+    def _tend_database(self, postgres: EmbeddedPostgres) -> None:
+        """Bring the database back; for as long as that fails (a full disk), what needs none goes on (I12)."""
+        if postgres.poll() is None or time.monotonic() < self._database_due:
+            return
+        self._log.error("database_ended", status=postgres.poll())
+        try:
+            postgres.restart()
+        except PostgresUnavailable as error:
+            self._log.error("database_not_back", error=str(error))
+            self._database_due = time.monotonic() + DATABASE_PAUSE_SECONDS
 
     def _tend_child(self, child: _Child) -> None:
         now = time.monotonic()
@@ -217,6 +228,7 @@ class Supervisor:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+        remove_metrics_directory(self._settings.data / RUN_DIRECTORY)
         if self._postgres is not None:
             self._postgres.stop()
 

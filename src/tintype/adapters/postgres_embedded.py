@@ -82,6 +82,7 @@ class EmbeddedPostgres:
         self._placement: Placement | None = None
         self._home_lock: DataDirectoryLock | None = None
         self._process: subprocess.Popen[bytes] | None = None
+        self._status: int | None = None
         self._port = 0
         self._password = ""
         self.notes: tuple[str, ...] = ()
@@ -116,7 +117,8 @@ class EmbeddedPostgres:
     def restart(self) -> None:
         """Start again on the same port after the server died; it recovers everything that it had committed.
 
-        Raises `PostgresUnavailable`. Main thread only.
+        Raises `PostgresUnavailable`; nothing runs then, the place is still ours, and it may be tried again. Main thread
+        only.
         """
         if self._placement is None:
             raise RuntimeError("start comes first")
@@ -126,8 +128,11 @@ class EmbeddedPostgres:
             self._await_port()
             self._launch(self._placement)
             self._admit()
+        except OSError as error:
+            self._end_process()
+            raise PostgresUnavailable(f"PostgreSQL cannot be started for {self._data}: {error}.") from error
         except BaseException:
-            self.stop()
+            self._end_process()
             raise
 
     def stop(self) -> None:
@@ -138,9 +143,14 @@ class EmbeddedPostgres:
             self._home_lock = None
 
     def poll(self) -> int | None:
-        """Return the exit status when the server has died, else None. Called every few seconds, it bounds the log."""
+        """Return the exit status when the server has died, else None. Called every few seconds, it bounds the log.
+
+        The status stays what it was while a `restart` fails.
+        """
         self._bound_log()
-        return None if self._process is None else self._process.poll()
+        if self._process is not None:
+            self._status = self._process.poll()
+        return self._status
 
     @property
     def pid(self) -> int:
