@@ -1,6 +1,7 @@
 """Render processes that die, hang, grow and lie: whose fault it is, and that the next picture is none the worse."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import subprocess
@@ -82,6 +83,26 @@ async def is_gone(pid: int) -> bool:
         if not is_running(pid):
             return True
         await asyncio.sleep(0.01)
+    return False
+
+
+def render_processes() -> set[int]:
+    """Return the ids of this process's children that render."""
+    found = set()
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            parent = int(stat.read_text().rpartition(")")[2].split()[1])
+            if parent == os.getpid() and b"render_process" in stat.with_name("cmdline").read_bytes():
+                found.add(int(stat.parent.name))
+    return found
+
+
+async def is_gone_but(pids: tuple[int, ...]) -> bool:
+    """Wait until no process renders but these, for at most five seconds."""
+    for _ in range(100):
+        if render_processes() == set(pids):
+            return True
+        await asyncio.sleep(0.05)
     return False
 
 
@@ -239,6 +260,20 @@ async def test_a_caller_that_loses_interest_frees_the_process(make_pool: Callabl
         await task
     await well(pool)
     assert await is_gone(pid)
+
+
+async def test_a_caller_that_loses_interest_while_a_process_starts_leaves_none_behind(
+    make_pool: Callable[..., RenderPool],
+) -> None:
+    pool = make_pool()
+    for wait in (0, 0.001, 0.005, 0.02, 0.05):
+        task = rendering(pool, SMALL)
+        await asyncio.sleep(wait)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    await well(pool)
+    assert await is_gone_but(pool.pids())
 
 
 # The end

@@ -86,26 +86,16 @@ class RenderChild:
     @classmethod
     async def spawn(cls, config: RenderChildConfig) -> Self:
         """Return a process that is about to import what it needs, and not locked yet."""
-        ours, theirs = socket.socketpair()
+        with contextlib.ExitStack() as opened:
+            try:
+                ours, theirs = map(opened.enter_context, socket.socketpair())
+                log = opened.enter_context(tempfile.TemporaryFile())
+                process = await _start(config, theirs.fileno(), log)
+            except OSError as error:
+                raise RendererFailed(f"cannot start a render process: {error}") from error
+            opened.pop_all()  # the channel and the log stay open, until `end`
+        theirs.close()
         ours.setblocking(False)
-        log = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `end`
-        try:
-            process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-I", "-m", "tintype.adapters.render_process", str(theirs.fileno())),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.DEVNULL,
-                stderr=log,
-                pass_fds=[theirs.fileno()],
-                env={**_ENVIRONMENT, **config.environment},
-                cwd="/",
-                start_new_session=True,  # ^C in a terminal is for the server, which then ends its children in order
-            )
-        except OSError as error:
-            ours.close()
-            log.close()
-            raise RendererFailed(f"cannot start a render process: {error}") from error
-        finally:
-            theirs.close()
         return cls(config, process, ours, log)
 
     async def begin(self) -> None:
@@ -233,3 +223,16 @@ class RenderChild:
         await self._process.wait()
         self._channel.close()
         self._log.close()
+
+
+async def _start(config: RenderChildConfig, channel: int, log: IO[bytes]) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-I", "-m", "tintype.adapters.render_process", str(channel)),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=log,
+        pass_fds=[channel],
+        env={**_ENVIRONMENT, **config.environment},
+        cwd="/",
+        start_new_session=True,  # ^C in a terminal is for the server, which then ends its children in order
+    )
