@@ -107,7 +107,7 @@ def _images_api(settings: Settings, parts: _Parts, records: DeliveryRecords, aut
     upload_image = UploadImage(
         database=parts.database,
         blobs=parts.blobs,
-        staging=LocalStaging(settings.data / "staging"),
+        staging=LocalStaging(settings.data / "staging", reserve_bytes=settings.upload.reserve_bytes),
         clock=DatabaseClock(parts.database),
         notifier=parts.notifier,
         server_key=server_key(settings),

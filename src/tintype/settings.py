@@ -57,6 +57,7 @@ class UploadSettings:
     deadline_seconds: float
     drain_bytes: int
     drain_seconds: float
+    reserve_bytes: int
     anonymous: RateLimit | None
     """Uploads per address; None when rate limits are off."""
 
@@ -255,6 +256,7 @@ def _upload(read: _Reader, *, rate_limits: bool) -> UploadSettings:
         deadline_seconds=read.read("upload.deadline_seconds", positive, 1.0),
         drain_bytes=read.read("upload.drain_bytes", size, 0),
         drain_seconds=read.read("upload.drain_seconds", positive, 1.0),
+        reserve_bytes=read.read("upload.reserve", size, 0),
         anonymous=RateLimit(burst=burst, rate=per_minute / 60) if rate_limits else None,
     )
 

@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import hashlib
+import os
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -43,22 +44,27 @@ class LocalStagedBytes:
         try:
             for chunk in chunks:
                 self._hash.update(chunk)
-                self._file.write(chunk)
+                rest = memoryview(chunk)
+                while rest:  # a disk that is almost full takes a part, and says so only when it is asked again
+                    rest = rest[self._file.write(rest) :]
         except OSError as error:
-            full = error.errno in {errno.ENOSPC, errno.EDQUOT}
-            raise (BlobStoreFull if full else BlobStoreFailed)(str(error)) from error
+            raise _reported(error) from error
 
 
 class LocalStaging:
-    """Staging in a directory, which should lie on the disk of the blobs: it is written once and read at once."""
+    """Staging in a directory, which should lie on the disk of the blobs: it is written once and read at once.
 
-    def __init__(self, directory: Path) -> None:
+    It takes nothing once fewer than `reserve_bytes` are free there.
+    """
+
+    def __init__(self, directory: Path, *, reserve_bytes: int = 0) -> None:
         self._directory = directory
+        self._reserve_bytes = reserve_bytes
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[LocalStagedBytes]:
-        """Give an empty file, gone at the end of the block."""
+        """Give an empty file, gone at the end of the block. Raises `BlobStoreFull`, `BlobStoreFailed`."""
         file = await asyncio.to_thread(self._nameless)
         try:
             yield LocalStagedBytes(file)
@@ -66,4 +72,15 @@ class LocalStaging:
             await asyncio.to_thread(file.close)
 
     def _nameless(self) -> BinaryIO:
-        return cast("BinaryIO", tempfile.TemporaryFile(dir=self._directory, buffering=0))
+        try:
+            disk = os.statvfs(self._directory)
+            if disk.f_bavail * disk.f_frsize < self._reserve_bytes:
+                raise BlobStoreFull(f"fewer than {self._reserve_bytes:,} bytes are free in {self._directory}")
+            return cast("BinaryIO", tempfile.TemporaryFile(dir=self._directory, buffering=0))
+        except OSError as error:
+            raise _reported(error) from error
+
+
+def _reported(error: OSError) -> BlobStoreFull | BlobStoreFailed:
+    full = error.errno in {errno.ENOSPC, errno.EDQUOT}
+    return (BlobStoreFull if full else BlobStoreFailed)(str(error))
