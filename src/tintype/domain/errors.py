@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from enum import Enum, StrEnum, auto
 from typing import Self
 
+from tintype.domain.rate_limit import RateLimit
+
 
 class Kind(Enum):
     """The sort of a problem; HTTP knows a status for each."""
@@ -85,10 +87,12 @@ class Problem(Exception):
         *,
         errors: tuple[FieldError, ...] = (),
         retry_after: int | None = None,
+        limit: RateLimit | None = None,
     ) -> None:
-        """`retry_after` is in seconds."""
+        """`retry_after` is in seconds; `limit` is the rate that was passed."""
         super().__init__(f"{code}: {detail}")
         self.code = code
         self.detail = detail
         self.errors = errors
         self.retry_after = retry_after
+        self.limit = limit

@@ -15,12 +15,13 @@ from litestar.datastructures import State as AppState
 from litestar.exceptions import HTTPException
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme
+from litestar.routes import HTTPRoute
 
 import tintype
 from tintype.domain.errors import Code, FieldError, Problem
 from tintype.telemetry.metrics import Metrics
 from tintype.web.body import AFTER_ANSWER_KEY
-from tintype.web.delivery import PREFIX, ROUTE, Delivery
+from tintype.web.delivery import PREFIX, ROUTE, Delivery, refuse
 from tintype.web.errors import problem_answer
 
 Scope = MutableMapping[str, Any]
@@ -34,6 +35,9 @@ _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "O
 
 REQUEST_ID_KEY: Final = "tintype_request_id"
 CODE_KEY: Final = "tintype_code"
+ALLOWED_KEY: Final = "tintype_allowed"
+
+_WRONG: Final = "Something went wrong on our side. Try again; the request id helps us to find it."
 
 
 class Application:
@@ -51,43 +55,41 @@ class Application:
             await self._litestar(scope, receive, send)  # type: ignore[arg-type]
             return
         started, request_id = time.perf_counter(), _request_id(scope)
+        answer = _Answer(send, request_id, without_body=scope["method"] == "HEAD")
         if scope["path"].startswith(PREFIX):
-            status, code = await self._deliver(scope, _with_request_id(send, request_id), request_id)
-            self._account(scope, ROUTE, status, code, started, request_id)
+            code = await self._deliver(scope, answer, request_id)
+            self._account(scope, ROUTE, answer.status, code, started, request_id)
         else:
-            await self._call_litestar(scope, receive, send, started, request_id)
+            await self._call_litestar(scope, receive, answer, started, request_id)
 
-    async def _deliver(self, scope: Scope, send: Send, request_id: str) -> tuple[int, str | None]:
+    async def _deliver(self, scope: Scope, answer: "_Answer", request_id: str) -> str | None:
         try:
-            return await self._delivery(scope, send, request_id)
+            return await self._delivery(scope, answer, request_id)
         except Exception:
             self._log.exception("request_failed", request_id=request_id, route=ROUTE)
+            if answer.status is None:
+                return await refuse(scope, answer, Problem(Code.INTERNAL, _WRONG), request_id)
             raise
 
-    async def _call_litestar(self, scope: Scope, receive: Receive, send: Send, started: float, request_id: str) -> None:
-        status = 500
-        scope.setdefault("state", {})
-        scope["state"][REQUEST_ID_KEY] = request_id
-
-        async def send_and_see(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
-            await send(message)
-
-        await self._litestar(scope, receive, send_and_see)  # type: ignore[arg-type]
-        route = scope.get("path_template") or "other"
-        self._account(scope, route, status, scope["state"].get(CODE_KEY), started, request_id)
-        if AFTER_ANSWER_KEY in scope["state"]:
-            await scope["state"][AFTER_ANSWER_KEY]()
+    async def _call_litestar(
+        self, scope: Scope, receive: Receive, answer: "_Answer", started: float, request_id: str
+    ) -> None:
+        # HEAD is GET whose content stays here (RFC 9110 §9.3.2); the handlers need not know it.
+        inner = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
+        state = inner.setdefault("state", {})
+        state[REQUEST_ID_KEY] = request_id
+        await self._litestar(inner, receive, answer)  # type: ignore[arg-type]
+        route = inner.get("path_template") or "other"
+        self._account(scope, route, answer.status, state.get(CODE_KEY), started, request_id)
+        if AFTER_ANSWER_KEY in state:
+            await state[AFTER_ANSWER_KEY]()
 
     def _account(
-        self, scope: Scope, route: str, status: int, code: str | None, started: float, request_id: str
+        self, scope: Scope, route: str, status: int | None, code: str | None, started: float, request_id: str
     ) -> None:
         seconds = time.perf_counter() - started
         method = scope["method"] if scope["method"] in _METHODS else "other"
-        self._metrics.answered(route, method, status, seconds)
+        self._metrics.answered(route, method, status or 0, seconds)
         if code is not None:
             self._metrics.rejects.labels(code).inc()
         self._log.info(
@@ -129,13 +131,24 @@ def _request_id(scope: Scope) -> str:
     return secrets.token_hex(8)
 
 
-def _with_request_id(send: Send, request_id: str) -> Send:
-    async def send_with_id(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
-        await send(message)
+class _Answer:
+    """The server's `send`, with the request id in the headers; knows the status that was sent."""
 
-    return send_with_id
+    __slots__ = ("_request_id", "_send", "_without_body", "status")
+
+    def __init__(self, send: Send, request_id: str, *, without_body: bool) -> None:
+        self._send = send
+        self._request_id = request_id.encode()
+        self._without_body = without_body
+        self.status: int | None = None
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            message["headers"] = [*message["headers"], (b"x-request-id", self._request_id)]
+        elif self._without_body:
+            message["body"] = b""
+        await self._send(message)
 
 
 def _on_problem(request: Request[Any, Any, AppState], problem: Problem) -> Response[bytes]:
@@ -146,6 +159,8 @@ def _on_problem(request: Request[Any, Any, AppState], problem: Problem) -> Respo
             "problem_cause", request_id=state.get(REQUEST_ID_KEY), code=problem.code, cause=repr(problem.__cause__)
         )
     status, headers, body = problem_answer(problem, state.get(REQUEST_ID_KEY, ""))
+    if ALLOWED_KEY in state:
+        headers["allow"] = state[ALLOWED_KEY]
     media_type = headers.pop("content-type")
     return Response(body, status_code=status, headers=headers, media_type=media_type)
 
@@ -154,17 +169,28 @@ def _on_http_exception(request: Request[Any, Any, AppState], error: HTTPExceptio
     return _on_problem(request, _as_problem(request, error))
 
 
+def _methods_at(request: Request[Any, Any, AppState]) -> str:
+    """Return what is answered at the request's path, for `Allow` (RFC 9110 §15.5.6)."""
+    methods: set[str] = set()
+    for known in request.app.routes:
+        pattern = re.sub(r"\{[^}]*\}", "[^/]+", known.path_format)  # nothing else in our paths means anything to `re`
+        if isinstance(known, HTTPRoute) and re.fullmatch(pattern, request.scope["path"]):
+            methods |= known.methods
+    return ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
+
+
 def _as_problem(request: Request[Any, Any, AppState], error: HTTPException) -> Problem:
     """Return our words for what the framework refused."""
     if error.status_code == 404:
         return Problem(Code.NOT_FOUND, "There is nothing at this address. /docs lists what there is.")
     if error.status_code == 405:
+        request.scope["state"][ALLOWED_KEY] = _methods_at(request)
         return Problem(Code.METHOD_NOT_ALLOWED, f"{request.method} is not answered here. /docs lists what is.")
     if error.status_code < 500:
         given = error.extra if isinstance(error.extra, list) else []
         fields = tuple(FieldError(str(item.get("key", "")), str(item.get("message", ""))) for item in given)
         return Problem(Code.REQUEST_UNREADABLE, "The request cannot be read.", errors=fields)
-    return Problem(Code.INTERNAL, "Something went wrong on our side. Try again; the request id helps us to find it.")
+    return Problem(Code.INTERNAL, _WRONG)
 
 
 def _on_exception(request: Request[Any, Any, AppState], error: Exception) -> Response[bytes]:
@@ -173,5 +199,5 @@ def _on_exception(request: Request[Any, Any, AppState], error: Exception) -> Res
     )
     return _on_problem(
         request,
-        Problem(Code.INTERNAL, "Something went wrong on our side. Try again; the request id helps us to find it."),
+        Problem(Code.INTERNAL, _WRONG),
     )

@@ -8,7 +8,9 @@ from typing import Final
 from tintype.db.pool import Database
 from tintype.db.tenants import find_api_key, tenant_of_host
 from tintype.domain.errors import Code, Problem
+from tintype.domain.image import Image
 from tintype.domain.tokens import Purpose, parse_token
+from tintype.domain.visibility import Viewer
 
 HOST_SECONDS: Final = 5.0
 """How long a host's tenant is remembered: every anonymous request would ask again."""
@@ -25,11 +27,6 @@ class Caller:
     key: int | None
     address: str
 
-    @property
-    def manages(self) -> int | None:
-        """The tenant whose images the caller manages."""
-        return self.tenant if self.key is not None else None
-
 
 class Authenticator:
     """Tells callers from their headers."""
@@ -44,6 +41,13 @@ class Authenticator:
         if authorization is None:
             return Caller(await self._tenant_of(headers.get("host", "")), None, address)
         return await self._bearer(authorization, address)
+
+    async def viewer(self, image: Image, authorization: str | None, read_token: str | None) -> Viewer:
+        """Return what somebody with these credentials is to the image. Without an API key no database is asked."""
+        token = parse_token(Purpose.READ, read_token or "")
+        shown = token is not None and token.id == image.id and token.matches(image.read_token_hash)
+        manages = (await self._bearer(authorization, "")).tenant if authorization is not None else None
+        return Viewer(manages=manages, shown_token=shown)
 
     async def _bearer(self, authorization: str, address: str) -> Caller:
         scheme, _, text = authorization.partition(" ")

@@ -52,16 +52,13 @@ class Delivery:
         self._small_files = SmallFiles(blobs)
         self._authenticator = authenticator
 
-    async def __call__(self, scope: Scope, send: Send, request_id: str) -> tuple[int, str | None]:
-        """Answer, and return the status and, for a refusal, its code."""
+    async def __call__(self, scope: Scope, send: Send, request_id: str) -> str | None:
+        """Answer, and return the code of a refusal."""
         try:
-            return await self._respond(scope, send), None
+            await self._respond(scope, send)
         except Problem as problem:
-            status, headers, body = problem_answer(problem, request_id)
-            if status in {404, 410}:
-                headers["cache-control"] = FOR_SECONDS
-            await _send(send, scope, status, [(name.encode(), value.encode()) for name, value in headers.items()], body)
-            return status, problem.code
+            return await refuse(scope, send, problem, request_id)
+        return None
 
     async def _respond(self, scope: Scope, send: Send) -> int:
         request = dict(scope["headers"])
@@ -76,7 +73,7 @@ class Delivery:
             raise Problem(Code.METHOD_NOT_ALLOWED, "Image URLs answer GET and HEAD alone.")
         wanted = parse_url(scope["path"], scope["query_string"])
         record = await self._records.get(wanted.ref)
-        _refuse_unless_served(record.image, await self._viewer(record.image, wanted, request, scope))
+        _refuse_unless_served(record.image, await self._viewer(record.image, wanted, request))
         if wanted.version not in {None, record.image.version}:
             location = _current_url(scope["path"], record.image, wanted)
             headers = [(b"location", location), (b"cache-control", FOR_SECONDS.encode()), (b"content-length", b"0")]
@@ -97,16 +94,12 @@ class Delivery:
         if _PLAIN_QUERY.fullmatch(scope["query_string"]) and record.image.version == image.version:
             record.prepared[_prepared_key(scope, request)] = found
 
-    async def _viewer(self, image: Image, wanted: Wanted, request: Mapping[bytes, bytes], scope: Scope) -> Viewer:
+    async def _viewer(self, image: Image, wanted: Wanted, request: Mapping[bytes, bytes]) -> Viewer:
         if image.visibility in BY_LINK:
             return Viewer()
-        token = parse_token(Purpose.READ, wanted.token or "")
-        shown = token is not None and token.id == image.id and token.matches(image.read_token_hash)
-        if shown or b"authorization" not in request:
-            return Viewer(shown_token=shown)
-        headers = {"authorization": request[b"authorization"].decode("latin-1")}
-        caller = await self._authenticator.caller(headers, (scope.get("client") or ("",))[0])
-        return Viewer(manages=caller.manages)
+        authorization = request.get(b"authorization")
+        text = authorization.decode("latin-1") if authorization is not None else None
+        return await self._authenticator.viewer(image, text, wanted.token)
 
     async def _send_bytes(
         self, found: Representation, scope: Scope, request: dict[bytes, bytes], send: Send, *, again: bool = False
@@ -148,6 +141,17 @@ def _refuse_unless_served(image: Image, viewer: Viewer) -> None:
 def _current_url(path: str, image: Image, wanted: Wanted) -> bytes:
     token = f"&token={wanted.token}" if parse_token(Purpose.READ, wanted.token or "") else ""
     return f"{path}?v={image.version}{token}".encode()
+
+
+async def refuse(scope: Scope, send: Send, problem: Problem, request_id: str) -> str:
+    """Answer with the problem and return its code."""
+    status, headers, body = problem_answer(problem, request_id)
+    if status in {404, 410}:
+        headers["cache-control"] = FOR_SECONDS
+    if status == 405:
+        headers["allow"] = "GET, HEAD"
+    await _send(send, scope, status, [(name.encode(), value.encode()) for name, value in headers.items()], body)
+    return problem.code
 
 
 async def _send(send: Send, scope: Scope, status: int, headers: RawHeaders, body: bytes = b"") -> int:

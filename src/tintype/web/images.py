@@ -150,10 +150,10 @@ async def get_image(
     ] = None,
 ) -> Response[ImageJson]:
     """Return the image, or a redirect to its bytes."""
-    record, caller = await _visible(request, api, image_id, read_token)
+    record, viewer = await _visible(request, api, image_id, read_token)
     image, base_url = record.image, api.base_url(request)
     if size is None:
-        shown = present_image(image, base_url, owner=caller.manages == image.tenant)
+        shown = present_image(image, base_url, owner=viewer.manages == image.tenant)
         return Response(shown, headers=_UNSHARED)
     return _redirect(_bytes_url(image, size, base_url, read_token))
 
@@ -213,25 +213,24 @@ async def delete_image(request: ApiRequest, api: NamedDependency[ImagesApi], ima
     """Purge the image: when this answers, nothing of it is served any more."""
     ref = _ref(image_id)
     record = await api.records.get(ref)
-    caller = await api.caller(request)
+    viewer = await api.authenticator.viewer(record.image, request.headers.get("authorization"), None)
     token = parse_token(Purpose.WRITE, request.headers.get("upload-token", ""))
-    await api.purge_image(tenant=record.image.tenant, image_id=ref.id, manages=caller.manages, token=token)
+    await api.purge_image(tenant=record.image.tenant, image_id=ref.id, manages=viewer.manages, token=token)
     api.records.forget((ref.id,))
 
 
 async def _visible(
     request: ApiRequest, api: ImagesApi, image_id: str, read_token: str | None
-) -> tuple[DeliveryRecord, Caller]:
-    """Return what the caller may see; `Problem` not_found for anything else."""
+) -> tuple[DeliveryRecord, Viewer]:
+    """Return what the caller may see, and what they are to it; `Problem` not_found for anything else."""
     record = await api.records.get(_ref(image_id))
-    image, caller = record.image, await api.caller(request)
-    token = parse_token(Purpose.READ, read_token or "")
-    shown = token is not None and token.id == image.id and token.matches(image.read_token_hash)
+    image = record.image
+    viewer = await api.authenticator.viewer(image, request.headers.get("authorization"), read_token)
     if image.state is State.PURGED:
         raise Problem(Code.IMAGE_GONE, "This image was deleted. Nothing of it is left.")
-    if not may_view(image.visibility, image.tenant, Viewer(manages=caller.manages, shown_token=shown)):
+    if not may_view(image.visibility, image.tenant, viewer):
         raise Problem(Code.NOT_FOUND, "There is no such image.")
-    return record, caller
+    return record, viewer
 
 
 def _ref(image_id: str) -> ImageRef:

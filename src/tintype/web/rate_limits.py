@@ -37,6 +37,7 @@ class UploadLimiter:
                 Code.RATE_LIMITED,
                 f"Too many uploads from your address. Try again in {decision.retry_after} s, or use an API key.",
                 retry_after=decision.retry_after,
+                limit=self._limit,
             )
 
 
