@@ -78,6 +78,6 @@ def _names(if_none_match: str, etag: str) -> bool:
 def _date(value: str) -> datetime | None:
     try:
         date = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError, TypeError):  # OverflowError: a year, or an offset, of twenty digits
         return None
     return date if date.tzinfo else date.replace(tzinfo=UTC)

@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tintype.web.conditional import ByteRange, Unsatisfiable, is_not_modified, parse_range, range_applies
@@ -40,6 +40,21 @@ def test_if_range_needs_the_strong_tag_or_the_exact_date() -> None:
     assert range_applies(format_datetime(MODIFIED, usegmt=True), etag=ETAG, modified=MODIFIED)
     for other in ('W/"abc"', '"x"', format_datetime(MODIFIED + timedelta(seconds=1), usegmt=True), "nonsense"):
         assert not range_applies(other, etag=ETAG, modified=MODIFIED)
+
+
+digits = st.integers(0, 10**25).map(str) | st.integers(0, 60).map("{:02}".format)
+almost_dates = st.builds("{}, {} Nov {} {}:{}:{} {}".format, st.text(max_size=4), *[digits] * 5, st.text(max_size=8))
+
+
+@given(
+    st.text(max_size=40) | almost_dates | st.builds("Sun, 06 Nov {} 08:49:37 {}{}".format, digits, st.text(), digits)
+)
+@example("Sun, 06 Nov 99999999999999999999 08:49:37 GMT")
+@example("Sun, 06 Nov 0001 00:00:00 +2359")
+def test_any_text_for_a_date_or_a_tag_is_answered(header: str) -> None:
+    assert isinstance(not_modified(None, header), bool)
+    assert isinstance(not_modified(header, header), bool)
+    assert isinstance(range_applies(header, etag=ETAG, modified=MODIFIED), bool)
 
 
 @pytest.mark.parametrize(
