@@ -46,9 +46,8 @@ def _counted_as(address: str) -> str:
         parsed = ipaddress.ip_address(address)
     except ValueError:
         return address
-    if parsed.version == IPV6_VERSION:
-        return str(ipaddress.ip_network((parsed, IPV6_PREFIX), strict=False))
-    return address
-
-
-IPV6_VERSION: Final = 6
+    if isinstance(parsed, ipaddress.IPv4Address):
+        return str(parsed)
+    if parsed.ipv4_mapped is not None:  # a socket for both families names IPv4 clients so: all of them in one /64
+        return str(parsed.ipv4_mapped)
+    return str(ipaddress.ip_network((int(parsed), IPV6_PREFIX), strict=False))
