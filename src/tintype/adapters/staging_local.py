@@ -1,16 +1,16 @@
 """Staging on the local disk, in files without a name: whatever ends the process, the kernel frees them."""
 
 import asyncio
-import errno
 import hashlib
 import os
 import tempfile
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Final, cast
 
-from tintype.ports.blobs import BlobStoreFailed, BlobStoreFull
+from tintype.adapters.verified_bytes import reporting
+from tintype.ports.blobs import BlobStoreFull
 
 FLUSH_BYTES: Final = 512 * 1024
 """Chunks of the network (64 kB) are joined before they go to a thread: a hop costs as much as writing this."""
@@ -41,14 +41,12 @@ class LocalStagedBytes:
 
     def _flush(self) -> None:
         chunks, self._waiting, self._waiting_bytes = self._waiting, [], 0
-        try:
+        with reporting():
             for chunk in chunks:
                 self._hash.update(chunk)
                 rest = memoryview(chunk)
                 while rest:  # a disk that is almost full takes a part, and says so only when it is asked again
                     rest = rest[self._file.write(rest) :]
-        except OSError as error:
-            raise _reported(error) from error
 
 
 class LocalStaging:
@@ -69,18 +67,17 @@ class LocalStaging:
         try:
             yield LocalStagedBytes(file)
         finally:
-            await asyncio.to_thread(file.close)
+            await asyncio.to_thread(_discard, file)
 
     def _nameless(self) -> BinaryIO:
-        try:
+        with reporting():
             disk = os.statvfs(self._directory)
             if disk.f_bavail * disk.f_frsize < self._reserve_bytes:
                 raise BlobStoreFull(f"fewer than {self._reserve_bytes:,} bytes are free in {self._directory}")
             return cast("BinaryIO", tempfile.TemporaryFile(dir=self._directory, buffering=0))
-        except OSError as error:
-            raise _reported(error) from error
 
 
-def _reported(error: OSError) -> BlobStoreFull | BlobStoreFailed:
-    full = error.errno in {errno.ENOSPC, errno.EDQUOT}
-    return (BlobStoreFull if full else BlobStoreFailed)(str(error))
+def _discard(file: BinaryIO) -> None:
+    """Close a file that nobody reads again: a disk that fails now has nothing left to lose."""
+    with suppress(OSError):
+        file.close()
