@@ -93,7 +93,6 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
         try:
-            self._settings.data.mkdir(parents=True, exist_ok=True)
             with DataDirectoryLock(self._settings.data):
                 self._run()
         except (DataDirectoryUnusable, PostgresUnavailable, MigrationRefused, psycopg.OperationalError) as error:

@@ -1,6 +1,7 @@
 """The server begins, refuses to begin, ends in order, and begins again with everything it had."""
 
 import signal
+import stat
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -100,6 +101,12 @@ def test_a_port_that_is_taken_is_refused_with_a_sentence(restarted: Restarted, t
     assert f"Port {port} of 127.0.0.1 cannot be used" in refused.stderr
     assert "--port" in refused.stderr
     assert "Traceback" not in refused.stderr
+
+
+def test_others_may_pass_through_a_new_data_directory_but_not_look_around(restarted: Restarted, tmp_path: Path) -> None:
+    port = restarted.product.base_url.rpartition(":")[2]
+    tintype("serve", "--data", str(tmp_path / "data"), "--port", port)
+    assert stat.S_IMODE((tmp_path / "data").stat().st_mode) & 0o077 == 0o011
 
 
 def test_every_bad_setting_is_named_at_once_by_the_name_it_was_given(tmp_path: Path) -> None:
