@@ -14,7 +14,7 @@ from typing import Final
 
 from figures import Figure, table
 
-SECTIONS: Final = ("uploads", "delivery", "memory")
+SECTIONS: Final = ("uploads", "render", "delivery", "memory")
 
 
 def main(arguments: Sequence[str]) -> int:
