@@ -7,7 +7,7 @@ because their end could not be recorded.
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
@@ -44,6 +44,8 @@ RECONNECT_SECONDS: Final = 0.5
 """The pause before a lost queue is looked for again."""
 
 SWEEP_SECONDS: Final = 5.0
+"""Between two rounds: a dead worker's job waits half as long again as it takes to know that the worker is dead."""
+
 SHUTDOWN_SECONDS: Final = 25.0
 """How long a worker that is told to stop may finish its jobs; what is cut off is found by the sweep."""
 
@@ -171,7 +173,7 @@ class Worker:
             self._running.discard(context.job.id)
 
     @contextlib.contextmanager
-    def _accounted(self, task: Task) -> Any:  # noqa: ANN401 -- a generator that contextlib turns into a manager
+    def _accounted(self, task: Task) -> Iterator[None]:
         try:
             yield
         except Exception as error:
@@ -183,12 +185,17 @@ class Worker:
     async def _sweep_for_ever(self) -> None:
         while True:
             try:
-                await self._clock.refresh()
-                await self.sweep()
-            except (procrastinate.exceptions.ConnectorException, Problem) as error:
+                await self._round()
+            except Exception as error:  # noqa: BLE001 -- whatever failed: without the next round no stalled job is found
                 self._log.warning("sweep_failed", error=repr(error))
-            self._measure()
             await asyncio.sleep(SWEEP_SECONDS)
+
+    async def _round(self) -> None:
+        try:
+            self._measure()
+        finally:  # jobs matter more than a measurement
+            await self._clock.refresh()
+            await self.sweep()
 
     async def sweep(self) -> None:
         """Give the jobs that nobody works on another attempt, or record that they had their last."""
@@ -196,8 +203,12 @@ class Worker:
         stalled = await jobs.get_stalled_jobs(queue=QUEUE, seconds_since_heartbeat=STALLED_SECONDS)
         for job in [*stalled, *await self._lost()]:
             self._log.warning("job_stalled", task=job.task_name, attempts=job.attempts)
-            with contextlib.suppress(procrastinate.exceptions.ConnectorException):  # another worker took it meanwhile
+            try:
                 await self._take_over(job)
+            except procrastinate.exceptions.ConnectorException:
+                continue  # another worker took it meanwhile
+            except Exception as error:  # noqa: BLE001 -- whatever is wrong with one job, those behind it are taken over
+                self._log.warning("take_over_failed", task=job.task_name, job=job.id, error=repr(error))
 
     async def _lost(self) -> list[Job]:
         """Return the jobs that are ours by the database and that we did not run, now and a sweep ago.

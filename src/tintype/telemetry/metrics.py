@@ -97,7 +97,7 @@ def resident_bytes(pid: int) -> int:
     """Return the resident memory of a process in bytes; 0 when it is gone."""
     try:
         pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    except FileNotFoundError:
+    except OSError:  # no /proc, or the process ended: before the file was opened, or between that and its reading
         return _peak_bytes() if pid == os.getpid() else 0
     return pages * resource.getpagesize()
 
