@@ -134,6 +134,19 @@ def test_a_field_that_is_given_twice_is_named(product: Product) -> None:
     assert refused_fields(send(product, body)) == ["title"]
 
 
+@pytest.mark.parametrize("name", ["visibility", "is_public", "title", "kind"])
+def test_a_field_that_is_in_the_form_and_in_its_query_is_given_twice(product: Product, name: str) -> None:
+    value = {"visibility": "private", "is_public": "true", "title": "Here", "kind": "image"}[name]
+    answer = product.client.post(IMAGES, files={"file": JPEG}, data={name: value}, params={name: value})
+    assert refused_fields(answer) == [name]
+
+
+@pytest.mark.parametrize("name", BAD_FIELDS)
+def test_each_bad_field_in_the_query_of_a_form_is_named(product: Product, name: str) -> None:
+    fields, named = BAD_FIELDS[name]
+    assert refused_fields(product.client.post(IMAGES, files={"file": JPEG}, params=fields)) == named
+
+
 def test_a_query_of_a_hundred_fields_cannot_be_read(product: Product) -> None:
     answer = product.client.post(IMAGES, content=JPEG, params=[("tags", "a")] * 101)
     assert_problem(answer, 400, "request.unreadable")

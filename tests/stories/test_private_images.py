@@ -44,6 +44,17 @@ def with_token(path: str, token: str) -> str:
     return f"{path}{'&' if '?' in path else '?'}token={token}"
 
 
+def test_the_query_of_a_form_counts_like_its_fields(product: Product) -> None:
+    fields = {"visibility": "private", "title": "Ours alone", "tags": "a,b"}
+    answer = product.stranger.post(
+        IMAGES, params=fields, data={"tags": "c"}, files={"file": ("a.jpg", samples.jpeg(seed=91))}
+    )
+    assert answer.status_code == 201
+    image = answer.json()
+    assert (image["visibility"], image["title"], image["tags"]) == ("private", "Ours alone", ["a", "b", "c"])
+    assert_problem(product.stranger.get(f"{IMAGES}/{image['id']}"), 404, "not_found")
+
+
 def test_a_private_image_is_not_there_for_a_stranger_whichever_way_they_come(
     product: Product, private: dict[str, Any]
 ) -> None:

@@ -101,7 +101,7 @@ def _incoming(request: ApiRequest, body: RequestBody, kinds: Mapping[str, Upload
     if media_type == "multipart/form-data":
         if not options.get("boundary"):
             raise Problem(Code.REQUEST_UNREADABLE, "The Content-Type of the form has no boundary.")
-        return FormUpload(body, options["boundary"], kinds, caller)
+        return FormUpload(body, _query_fields(request), kinds, caller, boundary=options["boundary"])
     if media_type == "application/json":
         message = "Import by URL is not there yet. Send the file itself."
         raise Problem(Code.REQUEST_INVALID, message, errors=(FieldError("source_url", message),))

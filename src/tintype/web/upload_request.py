@@ -78,12 +78,20 @@ class RawUpload(UploadRequest):
 
 
 class FormUpload(UploadRequest):
-    """A multipart form with one part `file` (RFC 7578)."""
+    """A multipart form with one part `file` (RFC 7578). Its query counts like its fields: a form may be posted so."""
 
     beside_file = FORM_BYTES
 
-    def __init__(self, body: RequestBody, boundary: str, kinds: Mapping[str, UploadKind], caller: Caller) -> None:
-        super().__init__(body, [], kinds, caller)
+    def __init__(
+        self,
+        body: RequestBody,
+        given: Sequence[tuple[str, str]],
+        kinds: Mapping[str, UploadKind],
+        caller: Caller,
+        *,
+        boundary: str,
+    ) -> None:
+        super().__init__(body, given, kinds, caller)
         self._boundary = boundary
         self._segment: MultipartSegment | None = None
         self._text = bytearray()
