@@ -17,6 +17,7 @@ from tintype.db.pool import Database, DatabaseConfig
 from tintype.ports.blobs import BlobStore
 from tintype.reads.delivery import DeliveryRecords
 from tintype.settings import SECRET_KEY_FILE, Settings, load_settings
+from tintype.settings_values import directory_of
 from tintype.telemetry.logs import configure_logs
 from tintype.telemetry.metrics import Metrics, make_metrics, resident_bytes
 from tintype.usecases.make_variants import MakeVariants
@@ -208,7 +209,7 @@ def render_config(settings: Settings, *, processes: int, nice: int) -> RenderPoo
 def blob_store(settings: Settings) -> BlobStore:
     """Return the store that the settings name."""
     url = settings.blobs_url
-    return LocalBlobStore(Path(url.removeprefix("file://")) if url else settings.data / "blobs")
+    return LocalBlobStore(directory_of(url) if url else settings.data / "blobs")
 
 
 def _config_file() -> Path | None:

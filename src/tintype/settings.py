@@ -28,6 +28,7 @@ from tintype.settings_values import (
     postgres_url,
     secret,
     size,
+    some_of,
     switch,
     text,
     whole,
@@ -276,9 +277,17 @@ def _preset(read: _Reader, name: str) -> Preset:
     return Preset(name, transform, eager=read.read(f"{path}.eager", switch, True))
 
 
+_OUTPUTS: Final = (Format.JPEG, Format.PNG, Format.WEBP)
+"""What variants are made as. GIF is read only: every browser shows one of these, at a fraction of the size."""
+
+
+def _output_format(value: object) -> Format:
+    return Format(one_of(*_OUTPUTS)(value))
+
+
 def _kind(read: _Reader, name: str, presets: dict[str, Preset]) -> UploadKind:
     path = f"kinds.{name}"
-    formats = read.read(f"{path}.formats", list_of(Format), tuple(Format))
+    formats = read.read(f"{path}.formats", some_of(Format), tuple(Format))
     nothing: tuple[str, ...] = ()
     wanted = read.read(f"{path}.presets", list_of(key_of(presets)), nothing)
     limits = Limits(
@@ -292,7 +301,7 @@ def _kind(read: _Reader, name: str, presets: dict[str, Preset]) -> UploadKind:
         limits=limits,
         recipe=Recipe(
             presets=tuple(presets[preset] for preset in wanted),
-            outputs=read.read(f"{path}.outputs", list_of(Format), (Format.JPEG, Format.WEBP)),
+            outputs=read.read(f"{path}.outputs", some_of(_output_format), (Format.JPEG, Format.WEBP)),
         ),
         visibility=read.read(f"{path}.visibility", Visibility, Visibility.PUBLIC),
         attach=read.read(f"{path}.attach", text, None),

@@ -5,8 +5,9 @@ Each converter raises ValueError or TypeError whose text goes on after the value
 
 import re
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Final, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 T = TypeVar("T")
 
@@ -100,6 +101,19 @@ def list_of(convert: Callable[[Any], T]) -> Callable[[object], tuple[T, ...]]:
     return convert_all
 
 
+def some_of(convert: Callable[[Any], T]) -> Callable[[object], tuple[T, ...]]:
+    """Accept what `list_of` accepts, unless nothing is in it."""
+    convert_list = list_of(convert)
+
+    def convert_all(value: object) -> tuple[T, ...]:
+        items = convert_list(value)
+        if not items:
+            raise ValueError("is empty")
+        return items
+
+    return convert_all
+
+
 def key_of(table: Mapping[str, object]) -> Callable[[Any], str]:
     """Accept a name that the table has."""
 
@@ -115,15 +129,35 @@ def _optional_url(*schemes: str) -> Callable[[object], str | None]:
     def convert(value: object) -> str | None:
         if not value:
             return None
-        if urlsplit(str(value)).scheme not in schemes:
-            raise ValueError(f"is not a URL that begins with {' or '.join(f'{scheme}:' for scheme in schemes)}")
+        wrong = ValueError(f"is not a URL that begins with {' or '.join(f'{scheme}:' for scheme in schemes)}")
+        try:
+            scheme = urlsplit(str(value)).scheme
+        except ValueError:  # whose text quotes the URL, password and all
+            raise wrong from None
+        if scheme not in schemes:
+            raise wrong
         return str(value)
 
     return convert
 
 
 postgres_url: Final = _optional_url("postgresql", "postgres")
-blobs_url: Final = _optional_url("file")
+
+
+def blobs_url(value: object) -> str | None:
+    """Return the URL of an absolute directory (RFC 8089), or None when it is empty."""
+    url = _optional_url("file")(value)
+    if url is None:
+        return None
+    parts = urlsplit(url)
+    if parts.netloc not in {"", "localhost"} or not parts.path.startswith("/") or parts.query or parts.fragment:
+        raise ValueError("is not the URL of a directory of this machine, such as file:///srv/images")
+    return url
+
+
+def directory_of(url: str) -> Path:
+    """Return the directory that a URL names which `blobs_url` accepted."""
+    return Path(unquote(urlsplit(url).path))
 
 
 def http_url(value: object) -> str | None:

@@ -5,6 +5,7 @@ import pytest
 from tintype.domain.format import Format
 from tintype.domain.transform import Fit
 from tintype.settings import BadSettings, Settings, load_settings
+from tintype.settings_values import directory_of
 
 
 def load(
@@ -83,6 +84,43 @@ def test_a_part_of_the_system_needs_a_database_that_the_others_reach() -> None:
     with pytest.raises(BadSettings, match="TINTYPE_DATABASE_URL"):
         load(role="worker")
     assert load(environment={"TINTYPE_DATABASE_URL": "postgresql://db/tintype"}, role="worker").role == "worker"
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("outputs", '["gif"]'), ("outputs", "[]"), ("formats", "[]"), ("outputs", '["jpeg", "tiff"]')]
+)
+def test_a_kind_takes_something_and_makes_what_can_be_delivered(key: str, value: str, tmp_path: Path) -> None:
+    with pytest.raises(BadSettings) as caught:
+        load(f"[kinds.image]\n{key} = {value}\n", tmp_path=tmp_path)
+    assert [problem.partition(":")[0] for problem in caught.value.problems] == [f"kinds.image.{key}"]
+
+
+@pytest.mark.parametrize(
+    ("url", "directory"),
+    [
+        ("file:///srv/images", "/srv/images"),
+        ("file:/srv/images", "/srv/images"),
+        ("file://localhost/srv/images", "/srv/images"),
+        ("file:///srv/my%20images", "/srv/my images"),
+    ],
+)
+def test_images_lie_where_the_url_says(url: str, directory: str) -> None:
+    settings = load(environment={"TINTYPE_BLOBS_URL": url})
+    assert settings.blobs_url is not None
+    assert directory_of(settings.blobs_url) == Path(directory)
+
+
+@pytest.mark.parametrize("url", ["file:images", "file://images", "file://host/images", "file:///a?b", "file:///a#b"])
+def test_a_url_that_is_no_directory_of_this_machine_is_refused(url: str) -> None:
+    with pytest.raises(BadSettings, match=r"TINTYPE_BLOBS_URL: .* is not the URL of a directory"):
+        load(environment={"TINTYPE_BLOBS_URL": url})
+
+
+def test_a_url_that_cannot_be_taken_apart_is_not_shown() -> None:
+    with pytest.raises(BadSettings) as caught:
+        load(environment={"TINTYPE_DATABASE_URL": "postgresql://me:hunter2\u2100@db/x"})
+    assert len(caught.value.problems) == 1
+    assert "hunter2" not in str(caught.value)
 
 
 def test_secrets_are_not_in_the_printed_settings() -> None:
