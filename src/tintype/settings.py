@@ -118,10 +118,11 @@ def load_settings(*, file: Path | None, environment: Mapping[str, str], flags: M
             given_name = (
                 source.format(path.replace("_", "-") if source == "--{}" else path) if source else _variable(path)
             )
-            if _put(values, path, value):
+            problem = _put(values, path, value)
+            if problem is None:
                 names[path] = given_name
             else:
-                problems.append(f"{given_name}: there is no such setting.")
+                problems.append(f"{given_name}: {problem}")
     reader = _Reader(values, names, problems)
     settings = _build(reader)
     if problems or settings is None:
@@ -163,22 +164,54 @@ def _flatten(layer: Mapping[str, object], prefix: str = "") -> list[tuple[str, o
     return flat
 
 
-_OPEN_TABLES: Final = ("presets", "kinds")
-"""Tables to which a name may be added; everywhere else an unknown name is a mistake."""
+_NAMED_TABLES: Final = {
+    "presets": ("width", "height", "fit", "quality", "eager"),
+    "kinds": (
+        "max_bytes",
+        "max_pixels",
+        "max_frames",
+        "formats",
+        "presets",
+        "outputs",
+        "visibility",
+        "attach",
+    ),
+}
+"""Tables to which a table of any name may be added, and what may be in it; everywhere else the names are given."""
+
+_NO_SUCH_SETTING: Final = "there is no such setting."
+_TABLE_EXPECTED: Final = "is a table of settings, not a value."
 
 
-def _put(values: dict[str, Any], path: str, value: object) -> bool:
+def _put(values: dict[str, Any], path: str, value: object) -> str | None:
+    """Put the value in its place, or return what is wrong with that."""
+    first, *rest = path.split(".")
+    if first in _NAMED_TABLES:
+        return _put_named(values[first], rest, value, keys=_NAMED_TABLES[first])
     *parents, last = path.split(".")
-    table = values
+    table: Any = values
     for parent in parents:
-        known = table.setdefault(parent, {}) if parents[0] in _OPEN_TABLES else table.get(parent)
-        if not isinstance(known, dict):
-            return False
-        table = known
-    if last not in table and not (parents and parents[0] in _OPEN_TABLES):
-        return False
+        table = table.get(parent)
+        if not isinstance(table, dict):
+            return _NO_SUCH_SETTING
+    if last not in table:
+        return _NO_SUCH_SETTING
+    if isinstance(table[last], dict):
+        return _TABLE_EXPECTED
     table[last] = value
-    return True
+    return None
+
+
+def _put_named(tables: dict[str, Any], parts: list[str], value: object, *, keys: tuple[str, ...]) -> str | None:
+    """Put the value into one of the named tables, made if need be, or return what is wrong with that."""
+    match parts:
+        case [name, key] if key in keys:
+            tables.setdefault(name, {})[key] = value
+            return None
+        case [] | [_]:
+            return _TABLE_EXPECTED
+        case _:
+            return f"there is no such setting; there are {', '.join(keys)}."
 
 
 class _Reader:
@@ -190,8 +223,8 @@ class _Reader:
         self.problems = problems
 
     def table(self, path: str) -> dict[str, Any]:
-        found = self._values[path]
-        return found if isinstance(found, dict) else {}
+        found: dict[str, Any] = self._values[path]
+        return found
 
     def read(self, path: str, convert: Callable[[Any], T], fallback: T) -> T:
         """Return the converted value at `path`, or note why it cannot be and return `fallback`."""

@@ -73,6 +73,36 @@ def test_every_bad_value_is_reported_at_once_by_the_name_it_was_given() -> None:
         assert f"{name}: " in said
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "TINTYPE_KINDS__IMAGE__VISIBLITY",
+        "TINTYPE_KINDS__IMAGE__MAX_BYTE",
+        "TINTYPE_KINDS__IMAGE__FORMATS__JPEG",
+        "TINTYPE_PRESETS__THUMB__WIDHT",
+        "TINTYPE_KINDS__IMAGE",
+        "TINTYPE_PRESETS",
+        "TINTYPE_UPLOAD",
+        "TINTYPE_UPLOAD__STALL",
+        "TINTYPE_PORT__NUMBER",
+    ],
+)
+def test_a_name_that_is_no_setting_is_reported_as_it_was_given(name: str) -> None:
+    with pytest.raises(BadSettings) as caught:
+        load(environment={name: "private"})
+    assert len(caught.value.problems) == 1
+    assert caught.value.problems[0].startswith(f"{name}: ")
+
+
+def test_a_misspelt_key_of_a_kind_in_the_file_is_reported_with_those_there_are(tmp_path: Path) -> None:
+    with pytest.raises(
+        BadSettings, match=r"^kinds\.product\.max_byte: there is no such setting; there are max_bytes, "
+    ):
+        load('[kinds.product]\nmax_byte = "1kB"\n', tmp_path=tmp_path)
+    with pytest.raises(BadSettings, match=r"^presets\.card: is a table of settings, not a value"):
+        load("[presets]\ncard = 640\n", tmp_path=tmp_path)
+
+
 def test_a_bad_secret_is_reported_without_showing_it() -> None:
     with pytest.raises(BadSettings) as caught:
         load(environment={"TINTYPE_SECRET_KEY": "hunter2", "TINTYPE_DATABASE_URL": "mysql://me:hunter2@db"})
