@@ -47,11 +47,6 @@ def bucket_of(object_id: int) -> int:
     return object_id >> _NOISE_BITS & (BUCKETS - 1)
 
 
-def milliseconds_of(object_id: int) -> int:
-    """Return when the id was drawn, in milliseconds since 1970."""
-    return (object_id >> (_BUCKET_BITS + _NOISE_BITS)) + EPOCH_MS
-
-
 def blob_bucket(sha256: bytes) -> int:
     """Return the shard of a blob: the first 13 bits of its SHA-256."""
     return int.from_bytes(sha256[:2], "big") >> 3
@@ -81,13 +76,6 @@ def from_base62(text: str) -> int:
 def public_id(prefix: str, object_id: int) -> str:
     """Return `prefix` and the id in base62."""
     return prefix + base62(object_id)
-
-
-def parse_public_id(prefix: str, text: str) -> int:
-    """Return the id that `text` names; `BadId` unless it has this prefix, width and alphabet."""
-    if not text.startswith(prefix) or len(text) != len(prefix) + WIDTH:
-        raise BadId("not an id of this kind")
-    return _below(from_base62(text[len(prefix) :]), 1 << 63)
 
 
 @dataclass(frozen=True, slots=True)

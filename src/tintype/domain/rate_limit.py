@@ -26,7 +26,6 @@ class Decision:
 
     allowed: bool
     bucket: Bucket
-    remaining: int
     retry_after: int
 
 
@@ -35,11 +34,10 @@ def full(limit: RateLimit, now: float) -> Bucket:
     return Bucket(limit.burst, now)
 
 
-def take(limit: RateLimit, bucket: Bucket, now: float, cost: float = 1.0) -> Decision:
-    """Take `cost` tokens, or say how long to wait for them. A refused request costs nothing."""
+def take(limit: RateLimit, bucket: Bucket, now: float) -> Decision:
+    """Take a token, or say how long to wait for one. A refused request costs nothing."""
     tokens = min(limit.burst, bucket.tokens + max(0.0, now - bucket.at) * limit.rate)
-    if tokens >= cost:
-        left = Bucket(tokens - cost, now)
-        return Decision(allowed=True, bucket=left, remaining=int(left.tokens), retry_after=0)
-    wait = ceil((cost - tokens) / limit.rate)
-    return Decision(allowed=False, bucket=Bucket(tokens, now), remaining=0, retry_after=max(1, wait))
+    if tokens >= 1:
+        return Decision(allowed=True, bucket=Bucket(tokens - 1, now), retry_after=0)
+    wait = ceil((1 - tokens) / limit.rate)
+    return Decision(allowed=False, bucket=Bucket(tokens, now), retry_after=max(1, wait))

@@ -1,16 +1,16 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tintype.domain.rate_limit import RateLimit, full, take
+from tintype.domain.rate_limit import Bucket, RateLimit, full, take
 
 limits = st.builds(RateLimit, st.integers(1, 100).map(float), st.floats(0.1, 100))
 
 
 def test_the_burst_passes_and_the_next_is_told_when_to_come_again() -> None:
     limit, bucket = RateLimit(burst=3, rate=0.5), full(RateLimit(3, 0.5), now=10.0)
-    for remaining in (2, 1, 0):
+    for _ in range(3):
         decision = take(limit, bucket, now=10.0)
-        assert (decision.allowed, decision.remaining) == (True, remaining)
+        assert (decision.allowed, decision.retry_after) == (True, 0)
         bucket = decision.bucket
     refused = take(limit, bucket, now=10.0)
     assert (refused.allowed, refused.retry_after) == (False, 2)
@@ -27,10 +27,9 @@ def test_no_more_than_burst_and_rate_allow_pass_in_any_time(limit: RateLimit, pa
     assert passed <= limit.burst + now * limit.rate + 1e-6
 
 
-@given(limits, st.floats(0, 100))
-def test_whoever_waits_as_long_as_told_passes(limit: RateLimit, now: float) -> None:
-    empty = take(limit, full(limit, now), now, cost=limit.burst).bucket
-    refused = take(limit, empty, now)
+@given(limits, st.floats(0, 100), st.floats(0, 1, exclude_max=True))
+def test_whoever_waits_as_long_as_told_passes(limit: RateLimit, now: float, left: float) -> None:
+    refused = take(limit, Bucket(left, now), now)
     assert not refused.allowed
     assert take(limit, refused.bucket, now + refused.retry_after + 1e-6).allowed
 
