@@ -28,11 +28,6 @@ class Examined:
         """Whether the stored file is the source, unchanged."""
         return self.pieces == (slice(0, self.source_size),)
 
-    @property
-    def stored_size(self) -> int:
-        """Bytes of the stored file."""
-        return total_size(self.pieces)
-
 
 class Splice:
     """The stored file as it is put together, from front to back. Nothing is copied but the literals."""
@@ -44,7 +39,7 @@ class Splice:
     @property
     def size(self) -> int:
         """Bytes collected so far."""
-        return total_size(self._pieces)
+        return sum(len(piece) if isinstance(piece, bytes) else piece.stop - piece.start for piece in self._pieces)
 
     def keep(self, start: int, stop: int) -> None:
         """Add the source's bytes from `start` up to `stop`."""
@@ -75,8 +70,3 @@ class Splice:
             elif piece != b"":
                 joined.append(piece)
         return tuple(joined)
-
-
-def total_size(pieces: Iterable[Piece]) -> int:
-    """Return the bytes of all pieces together."""
-    return sum(len(piece) if isinstance(piece, bytes) else piece.stop - piece.start for piece in pieces)

@@ -146,7 +146,7 @@ def test_a_file_that_loses_something_is_not_clean() -> None:
     examined = examine(source, LIMITS)
     assert not examined.clean
     assert examined.source_size == len(source)
-    assert examined.stored_size == len(written(source, examined)) < len(source)
+    assert len(written(source, examined)) < len(source)
 
 
 @pytest.mark.parametrize("source", SMALL, ids=[f"{source[:4]!r}-{index}" for index, source in enumerate(SMALL)])
