@@ -100,7 +100,7 @@ class RenderPool:
             return child.report()
 
     def pids(self) -> tuple[int, ...]:
-        """Return the ids of the processes that are there now."""
+        """Return the ids of the processes that serve now; those on their way out are not among them."""
         return tuple(child.pid for child in self._children)
 
     async def close(self) -> None:
@@ -169,13 +169,10 @@ class RenderPool:
 
     def _retire(self, child: RenderChild) -> None:
         child.kill()
-        ending = asyncio.create_task(self._end(child))
+        self._children.discard(child)
+        ending = asyncio.create_task(child.end())
         self._endings.add(ending)
         ending.add_done_callback(self._endings.discard)
-
-    async def _end(self, child: RenderChild) -> None:
-        await child.end()
-        self._children.discard(child)
 
 
 def _reopened(source: BinaryIO) -> int:
