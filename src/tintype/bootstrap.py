@@ -46,6 +46,16 @@ WORKER_ANSWER_SECONDS: Final = 10.0
 """How long a worker waits for the database's answer: as long as a statement may take. Nobody waits for the worker, and
 a disk that is slow for a moment must not cost a job one of its attempts."""
 
+JOBS_PER_RENDERER: Final = 2
+"""While one job decodes another one stores."""
+
+WORKER_WAIT_SECONDS: Final = 5.0
+"""How long a job waits for a connection before that costs it an attempt. Opening one may take 2 s; much longer helps
+nobody, for whoever waits while the database is away is not told when it is back."""
+
+WORKER_SPARE_CONNECTIONS: Final = 2
+"""Beside one for each job: for the notifier and for the sweep, which must not wait for jobs."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Parts:
@@ -134,8 +144,7 @@ def work(settings: Settings) -> None:
 
 
 async def _work(settings: Settings) -> None:
-    database = DatabaseConfig(_database_url(settings), answer_seconds=WORKER_ANSWER_SECONDS)
-    parts = _parts(settings, database, renderers=settings.renderers, nice=WORKER_NICE)
+    parts = _parts(settings, worker_database(settings), renderers=settings.renderers, nice=WORKER_NICE)
 
     def measure() -> None:
         parts.metrics.measure_memory("worker")
@@ -144,7 +153,9 @@ async def _work(settings: Settings) -> None:
     worker = Worker(
         database=parts.config,
         clock=DatabaseClock(parts.database),
-        config=WorkerConfig(concurrency=settings.renderers * 2, retry_seconds=settings.jobs.retry_seconds),
+        config=WorkerConfig(
+            concurrency=settings.renderers * JOBS_PER_RENDERER, retry_seconds=settings.jobs.retry_seconds
+        ),
         make_variants=parts.make_variants,
         purge_image=parts.purge_image,
         metrics=parts.metrics,
@@ -157,6 +168,16 @@ async def _work(settings: Settings) -> None:
         await worker.run()
     finally:
         await parts.close()
+
+
+def worker_database(settings: Settings) -> DatabaseConfig:
+    """Return how a worker process uses the database."""
+    return DatabaseConfig(
+        _database_url(settings),
+        pool_max=settings.renderers * JOBS_PER_RENDERER + WORKER_SPARE_CONNECTIONS,
+        wait_seconds=WORKER_WAIT_SECONDS,
+        answer_seconds=WORKER_ANSWER_SECONDS,
+    )
 
 
 async def _name_what_is_degraded(renderer: RenderPool) -> None:
