@@ -45,7 +45,8 @@ READY_SECONDS: Final = 60.0
 """How long the API may take to be ready at start; a slow laptop needs four."""
 
 STOP_SECONDS: Final = 30.0
-"""How long a child may take to end what it is doing before it is killed; longer than any request of ours."""
+"""How long a child may take to end before it is killed: longer than the 25 s in which API and workers end what they
+have under way. Whatever takes longer (a slow upload may take minutes) is cut off, as if it had been killed."""
 
 FIRST_PAUSE_SECONDS: Final = 0.2
 LONGEST_PAUSE_SECONDS: Final = 10.0
