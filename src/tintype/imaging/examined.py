@@ -41,9 +41,10 @@ class Splice:
         """Bytes collected so far."""
         return sum(len(piece) if isinstance(piece, bytes) else piece.stop - piece.start for piece in self._pieces)
 
-    def keep(self, start: int, stop: int) -> None:
-        """Add the source's bytes from `start` up to `stop`."""
+    def keep(self, start: int, stop: int) -> int:
+        """Add the source's bytes from `start` up to `stop`, and return the place that they have, for `replace`."""
         self._pieces.append(slice(start, stop))
+        return len(self._pieces) - 1
 
     def put(self, start: int, stop: int, replacement: bytes) -> None:
         """Add `replacement` for what stands between `start` and `stop`; where that is the same, the span is kept."""
@@ -52,9 +53,9 @@ class Splice:
         else:
             self._pieces.append(replacement)
 
-    def replace(self, start: int, stop: int, replacement: bytes) -> None:
+    def replace(self, place: int, replacement: bytes) -> None:
         """Put `replacement`, possibly nothing, in the place of a span that was added by `keep`."""
-        self._pieces[self._pieces.index(slice(start, stop))] = replacement
+        self._pieces[place] = replacement
 
     def extend(self, pieces: Iterable[Piece]) -> None:
         """Add pieces that were collected elsewhere."""

@@ -54,6 +54,7 @@ class _Walk:
         self._components = b""
         self._orientation: int | None = None
         self._profile: list[tuple[int, int]] = []
+        self._profile_places: list[int] = []
         self._scans = 0
 
     def run(self) -> Examined:
@@ -162,7 +163,7 @@ class _Walk:
             self._exif(start, stop)
         elif marker == _APP2 and head.startswith(_ICC_PREFIX) and len(head) == 14:
             self._profile.append((start, stop))
-            self._kept.keep(start, stop)
+            self._profile_places.append(self._kept.keep(start, stop))
         elif marker == _APP14 and head.startswith(b"Adobe") and len(head) >= 12:
             self._kept.put(start, stop, _segment(_APP14, head[:12]))
 
@@ -187,8 +188,8 @@ class _Walk:
             raise refusal.malformed(Format.JPEG, icc.TOO_LARGE) from None
         if profile is None or len(profile) < len(data):
             rebuilt = _profile_segments(bytes(profile or b""))
-            for start, stop in self._profile:
-                self._kept.replace(start, stop, rebuilt)
+            for place in self._profile_places:
+                self._kept.replace(place, rebuilt)
                 rebuilt = b""
 
 

@@ -1,5 +1,6 @@
 import io
 import struct
+import time
 
 import pytest
 import pyvips
@@ -142,6 +143,20 @@ def test_what_hangs_on_a_profile_is_cut_off() -> None:
     assert CANARY not in result
     with Image.open(io.BytesIO(result)) as image:
         assert image.info["icc_profile"] == profile
+
+
+def test_thousands_of_chunks_that_are_no_profile_cost_no_more_each_than_hundreds() -> None:
+    def seconds(count: int) -> float:
+        chunks = [jpeg_segment(0xE2, b"ICC_PROFILE\0" + bytes((number % 256, 255))) for number in range(count)]
+        source, best = with_segments(*chunks), float("inf")
+        for _ in range(5):
+            started = time.thread_time()
+            examine(source, LIMITS)
+            best = min(best, time.thread_time() - started)
+        assert stored(source) == PLAIN
+        return best
+
+    assert seconds(4_000) < 25 * seconds(400)
 
 
 def test_a_profile_above_the_limit_is_refused() -> None:
