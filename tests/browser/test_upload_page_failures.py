@@ -104,6 +104,27 @@ def test_lost_connections_are_retried_all_together(visitor: Visitor) -> None:
     expect(visitor.page.get_by_role("button", name="Retry all")).to_be_hidden()
 
 
+def test_when_the_answer_alone_is_lost_the_page_says_that_the_picture_may_have_arrived(visitor: Visitor) -> None:
+    visitor.expected_statuses.add(0)
+    devtools = visitor.context.new_cdp_session(visitor.page)
+    held: list[str] = []
+    devtools.on("Fetch.requestPaused", lambda event: held.append(event["requestId"]))
+    devtools.send("Fetch.enable", {"patterns": [{"urlPattern": "*/api/v1/images", "requestStage": "Response"}]})
+    visitor.choose(sent_file("perhaps.jpg", samples.jpeg(seed=46)))
+    card = visitor.card("perhaps.jpg")
+    expect(card).to_have_attribute("data-state", "checking")
+    while not held:
+        visitor.page.wait_for_timeout(20)
+    devtools.send("Fetch.failRequest", {"requestId": held[0], "errorReason": "ConnectionReset"})
+    devtools.send("Fetch.disable")
+    expect(card.locator(".problem")).to_have_text(
+        "The connection was lost before the server answered. "
+        "It may have the picture: trying again may make a second one."
+    )
+    card.get_by_role("button", name="Retry").click()
+    expect(card).to_have_attribute("data-state", "ready")
+
+
 def test_a_page_of_a_proxy_is_not_shown_but_its_status_is(visitor: Visitor) -> None:
     visitor.expected_statuses.add(502)
     page = "<h1>Bad gateway</h1>"

@@ -12,6 +12,9 @@ const ANSWER_MS = 15_000;
 
 const OFFLINE = "The connection was lost. Check it, then try again.";
 
+const UNANSWERED =
+  "The connection was lost before the server answered. It may have the picture: trying again may make a second one.";
+
 /** What the server (or the network) said instead of doing it. `status` is 0 when nobody answered. */
 export class Refusal extends Error {
   constructor(detail, { status = 0, code = "", retryAfter = null } = {}) {
@@ -46,17 +49,21 @@ export class Refusal extends Error {
  * Send a file as a form. XMLHttpRequest, because fetch does not tell how far it is.
  *
  * @param {File} file
- * @param {{name: string, key: string, onProgress: (sent: number) => void, onSent: () => void, signal: AbortSignal}} how
- *   `key` makes a repetition of the same upload harmless; `onProgress` gets a share from 0 to 1
+ * To send it again makes another image. After a refusal that is right, for then nothing was kept; a silence leaves open
+ * whether the server has it, and says so.
+ *
+ * @param {{name: string, onProgress: (sent: number) => void, onSent: () => void, signal: AbortSignal}} how
+ *   `onProgress` gets a share from 0 to 1
  * @returns {Promise<object>} the image
  */
-export function uploadImage(file, { name, key, onProgress, onSent, signal }) {
+export function uploadImage(file, { name, onProgress, onSent, signal }) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     let silence = 0;
+    let lost = OFFLINE;
     const listen = () => {
       clearTimeout(silence);
-      silence = setTimeout(() => fail(new Refusal(OFFLINE)), SILENCE_MS);
+      silence = setTimeout(() => fail(new Refusal(lost)), SILENCE_MS);
     };
     const fail = (error) => {
       reject(error);
@@ -64,12 +71,12 @@ export function uploadImage(file, { name, key, onProgress, onSent, signal }) {
     };
     request.open("POST", IMAGES);
     request.setRequestHeader("Accept", "application/json");
-    request.setRequestHeader("Idempotency-Key", key);
     request.upload.onprogress = (event) => {
       listen();
       if (event.lengthComputable) onProgress(event.loaded / event.total);
     };
     request.upload.onload = () => {
+      lost = UNANSWERED;
       listen();
       onSent();
     };
@@ -79,7 +86,7 @@ export function uploadImage(file, { name, key, onProgress, onSent, signal }) {
       if (image) resolve(image);
       else reject(refusal(status, response, request.getResponseHeader("Retry-After")));
     };
-    request.onerror = () => reject(new Refusal(OFFLINE));
+    request.onerror = () => reject(new Refusal(lost));
     request.onloadend = () => clearTimeout(silence);
     signal.addEventListener("abort", () => fail(signal.reason), { once: true });
     const form = new FormData();

@@ -40,7 +40,6 @@ export class Upload {
   variants = [];
   deleteToken = "";
   #file = null;
-  #key = randomKey();
   #abort = null;
   #unwanted = false;
   #followed = false;
@@ -86,7 +85,6 @@ export class Upload {
     try {
       const image = await uploadImage(this.#file, {
         name: this.name,
-        key: this.#key,
         signal: this.#abort.signal,
         onProgress: (sent) => this.#set({ sent }),
         onSent: () => this.state === "sending" && this.#move("checking", { sent: 1 }),
@@ -228,9 +226,4 @@ async function whyRefused(image) {
   if (image.state === "quarantined") return "It is held back until somebody has looked at it.";
   if (image.state === "failed") return `The server could not make its thumbnails${reason ? `: ${reason}` : ""}.`;
   return `The server cannot show this picture${reason ? `: ${reason}` : ""}.`;
-}
-
-/** Not `randomUUID`: browsers keep that from pages that come over plain http. */
-function randomKey() {
-  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
