@@ -17,7 +17,7 @@ from PIL import Image
 
 from product import Product, eventually
 from tintype.domain.format import Format
-from tintype.domain.keys import original_key, variant_key_of
+from tintype.domain.keys import original_key, variant_key
 from tintype.domain.transform import recipe_from_json
 from uploading import Acknowledged, Ledger
 
@@ -120,7 +120,7 @@ class _Disk:
     def of(cls, product: Product) -> "_Disk":
         columns = ("id", "tenant", "sha256", "state", "recipe")
         images = product.query("SELECT id, tenant, sha256, state, recipe FROM images")
-        variants = product.query("SELECT tenant, sha256, digest, preset, format, size FROM variants")
+        variants = product.query("SELECT tenant, sha256, digest, preset, format, size, file_sha256 FROM variants")
         store = product.data / "blobs"
         paths = {str(path.relative_to(store)): path for path in store.rglob("*") if path.is_file()}
         return cls(
@@ -128,8 +128,13 @@ class _Disk:
             blobs={(t, sha): size for t, sha, size in product.query("SELECT tenant, sha256, size FROM blobs")},
             refs=[(t, sha, image) for t, sha, image in product.query("SELECT tenant, sha256, image FROM blob_refs")],
             variants={
-                variant_key_of(t, preset, sha, digest, Format(fmt)): (t, sha, digest, size)
-                for t, sha, digest, preset, fmt, size in variants
+                variant_key(tenant=t, preset=preset, sha256=sha, digest=digest, file_sha256=file, fmt=Format(fmt)): (
+                    t,
+                    sha,
+                    digest,
+                    size,
+                )
+                for t, sha, digest, preset, fmt, size, file in variants
             },
             files={key: path for key, path in paths.items() if not key.startswith(".")},
             strays=[key for key in paths if key.startswith(".")] + sorted(product.files("staging")),

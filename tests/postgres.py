@@ -36,7 +36,7 @@ DEBIAN_SETTINGS: Final = {
     "unix_socket_directories": "",
     "fsync": "off",  # it holds nothing worth a disk's time
     "max_connections": "200",
-    "timezone": "UTC",
+    "timezone": "Europe/Berlin",  # as on a server that nobody set up for us
     "lc_messages": "C",
 }
 READY_SECONDS: Final = 30.0

@@ -30,6 +30,12 @@ async def lock_blob_for_purge(connection: Connection, *, tenant: int, sha256: by
     return not await is_referenced(connection, tenant=tenant, sha256=sha256)
 
 
+async def prove_lock(connection: Connection) -> None:
+    """Return when the server has answered on this connection: its locks are held. `Problem` when it is lost."""
+    cursor = await connection.execute("SELECT 1")
+    await cursor.fetchone()
+
+
 async def share_blob(connection: Connection, *, tenant: int, sha256: bytes) -> bool:
     """Keep the blob from being purged until the transaction ends; return whether it is there."""
     cursor = await connection.execute(

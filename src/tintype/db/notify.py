@@ -9,7 +9,6 @@ import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-import psycopg
 import structlog
 
 from tintype.db.jobs import QUEUE
@@ -25,7 +24,11 @@ JOBS_DELAY_SECONDS: Final = 0.01
 """A worker that hears of a job 10 ms late loses nothing that a person sees; a hundred uploads share one NOTIFY."""
 
 HEARTBEAT_SECONDS: Final = 5.0
+"""How often a listener that hears nothing asks whether the server is there: a lost connection does not tell."""
+
 RECONNECT_SECONDS: Final = 0.5
+"""The pause before a lost connection is tried again."""
+
 MAX_PAYLOAD_IDS: Final = 300
 """NOTIFY carries less than 8,000 bytes; an id has at most 20 characters."""
 
@@ -121,8 +124,8 @@ class ImageListener:
         while True:
             try:
                 await self._listen()
-            except (psycopg.Error, TimeoutError, OSError) as error:
-                self._log.warning("listener_lost", error=type(error).__name__)
+            except Exception as error:  # noqa: BLE001 -- whatever it was: who does not hear must know it, and try again
+                self._log.warning("listener_lost", error=repr(error))
             self._on_connection(False)
             await asyncio.sleep(RECONNECT_SECONDS)
 

@@ -22,10 +22,11 @@ from tintype.domain.errors import Code, Problem
 Connection: TypeAlias = psycopg.AsyncConnection[tuple[Any, ...]]
 
 SESSION_OPTIONS: Final = (
-    "-c role=tintype_app -c search_path=tintype -c app.tenant= "
+    "-c role=tintype_app -c search_path=tintype -c app.tenant= -c timezone=UTC "
     "-c statement_timeout=10s -c lock_timeout=5s -c idle_in_transaction_session_timeout=30s"
 )
-"""Every session serves as `tintype_app`, whoever logged in. No statement of ours takes a second; ten is a hang."""
+"""Every session serves as `tintype_app`, whoever logged in, and tells the time in UTC, wherever the server
+stands. No statement of ours takes a second; ten is a hang."""
 
 RETRY_AFTER_SECONDS: Final = 2
 

@@ -697,7 +697,9 @@ CREATE TABLE tintype.variants (
     width integer NOT NULL,
     height integer NOT NULL,
     size bigint NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL
+    file_sha256 bytea NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT variants_file_sha256_check CHECK ((length(file_sha256) = 32))
 );
 
 ALTER TABLE tintype.variants OWNER TO tintype_owner;
@@ -823,7 +825,7 @@ GRANT ALL ON FUNCTION tintype.tenant_of_host(in_host text) TO tintype_app;
 REVOKE ALL ON FUNCTION tintype.tenant_of_image(in_bucket smallint, in_id bigint, in_secret bytea) FROM PUBLIC;
 GRANT ALL ON FUNCTION tintype.tenant_of_image(in_bucket smallint, in_id bigint, in_secret bytea) TO tintype_app;
 
-GRANT SELECT,INSERT,UPDATE ON TABLE tintype.api_keys TO tintype_app;
+GRANT SELECT ON TABLE tintype.api_keys TO tintype_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.blob_refs TO tintype_app;
 

@@ -1,11 +1,10 @@
 """The names of blobs in a store. They are made here from checked parts alone, and are opaque everywhere else.
 
-`{tenant}/original/ab/cd/{sha256}` and `{tenant}/{preset}/ab/cd/{sha256}-{digest}.{ext}`: two levels of 256 directories
-keep any one of them small. Lower case throughout, for the file systems that do not tell the cases apart.
+`{tenant}/original/ab/cd/{sha256}` and `{tenant}/{preset}/ab/cd/{sha256}-{digest}-{file}.{ext}`: two levels of 256
+directories keep any one of them small. Lower case throughout, for the file systems that do not tell the cases apart.
 """
 
 from tintype.domain.format import Format
-from tintype.domain.transform import Output
 
 
 def original_key(tenant: int, sha256: bytes) -> str:
@@ -13,14 +12,12 @@ def original_key(tenant: int, sha256: bytes) -> str:
     return _key(tenant, "original", sha256, "")
 
 
-def variant_key(tenant: int, preset: str, sha256: bytes, output: Output) -> str:
-    """Return where the variant of a blob lies; `preset` is the name it was first made for."""
-    return variant_key_of(tenant, preset, sha256, output.digest, output.format)
+def variant_key(*, tenant: int, preset: str, sha256: bytes, digest: str, file_sha256: bytes, fmt: Format) -> str:
+    """Return where a variant of the blob lies; `preset` is the name it was first made for.
 
-
-def variant_key_of(tenant: int, preset: str, sha256: bytes, digest: str, fmt: Format) -> str:
-    """Return where a recorded variant lies."""
-    return _key(tenant, preset, sha256, f"-{digest}.{fmt.extension}")
+    It is named by what made it and by what came out: two renders that differ in a pixel never share a name.
+    """
+    return _key(tenant, preset, sha256, f"-{digest}-{file_sha256.hex()[:16]}.{fmt.extension}")
 
 
 def variant_prefix(tenant: int, preset: str, sha256: bytes) -> str:

@@ -1,9 +1,9 @@
 """An upload kind: what may be sent and what is made of it. Kinds are configuration, not code (design §6)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tintype.domain.format import Format
-from tintype.domain.transform import Recipe
+from tintype.domain.transform import Preset, Recipe
 from tintype.domain.visibility import Visibility
 
 
@@ -27,3 +27,14 @@ class UploadKind:
     recipe: Recipe
     visibility: Visibility = Visibility.PUBLIC
     attach: str | None = None
+
+
+def presets_of(recipe: Recipe, kind: UploadKind | None) -> tuple[Preset, ...]:
+    """Return what an image with this recipe can be shown as: its own presets, and those its kind was given since.
+
+    The later ones are never eager: no job made them.
+    """
+    added = kind.recipe.presets if kind is not None else ()
+    return recipe.presets + tuple(
+        replace(preset, eager=False) for preset in added if recipe.preset(preset.name) is None
+    )

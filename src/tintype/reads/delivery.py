@@ -21,10 +21,11 @@ from tintype.domain.ids import ImageRef
 from tintype.domain.image import Image, State
 
 CACHED_RECORDS: Final = 10_000
-"""About 4 kB each: 40 MB at the most, for the images that are asked for again and again."""
+"""About 4 kB each, and 1 kB for every representation that is kept ready: some 60 MB for the images asked for most."""
 
-DEAF_SECONDS: Final = 60.0
-"""How long a node that hears of no changes goes on serving what it remembers (I6, I12)."""
+DEAF_SECONDS: Final = 50.0
+"""How long a node that hears of no changes goes on serving what it remembers: 60 s (I6, I12), less the 7 that it may
+take to notice."""
 
 PROCESSING_SECONDS: Final = 1.0
 """How long an image is believed to be in work. Its job says when it is done, unless its worker is killed between the
@@ -91,14 +92,20 @@ class DeliveryRecords:
     async def wait_for_change(self, image_id: int, seconds: float = CHANGE_WAIT_SECONDS) -> None:
         """Return when a change of the image is heard of, at the latest after `seconds`."""
         waiter = asyncio.get_running_loop().create_future()
-        waiters = self._changes.setdefault(image_id, [])
-        waiters.append(waiter)
+        self._changes.setdefault(image_id, []).append(waiter)
         try:
             await asyncio.wait_for(waiter, seconds)
         except TimeoutError:
+            pass
+        finally:
+            self._stop_waiting(image_id, waiter)
+
+    def _stop_waiting(self, image_id: int, waiter: asyncio.Future[None]) -> None:
+        waiters = self._changes.get(image_id, [])
+        if waiter in waiters:
             waiters.remove(waiter)
             if not waiters:
-                self._changes.pop(image_id, None)
+                del self._changes[image_id]
 
     async def _load(self, ref: ImageRef) -> DeliveryRecord:
         generation = self._generation

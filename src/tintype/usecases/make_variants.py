@@ -12,14 +12,15 @@ import hashlib
 from collections.abc import Callable
 from typing import Final
 
-from tintype.db.blobs import delete_blob, is_referenced, lock_blob_for_upload, share_blob
+from tintype.db.blobs import is_referenced, lock_blob_for_upload, share_blob
 from tintype.db.images import Outcome, get_image, mark_ready, mark_unusable
+from tintype.db.jobs import enqueue_remove_blob
 from tintype.db.notify import Notifier
 from tintype.db.pool import Connection, Database
-from tintype.db.variants import VariantRow, list_variants, upsert_variants
+from tintype.db.variants import VariantRow, delete_variant, insert_variants, list_variants
 from tintype.domain.errors import Code, Problem
 from tintype.domain.image import Image, State
-from tintype.domain.keys import original_key, variant_key, variant_key_of
+from tintype.domain.keys import original_key
 from tintype.domain.transform import Variant
 from tintype.ports.blobs import BlobMissing, BlobStore, BlobStoreFailed, BlobStoreFull
 from tintype.ports.renderer import (
@@ -109,21 +110,22 @@ class MakeVariants:
         rendered = await self._render(image, (variant,), describe=False)
         rows = await self._store(image, (variant,), rendered.variants)
         async with self._database.transaction(image.tenant) as connection:
-            kept = await self._record(connection, image, rows)
-        if not kept:
-            await self._remove(image, (variant,))
+            recorded = await self._record(connection, image, rows)
+        if recorded is None:
+            await self._remove(image, rows)
             raise _gone()
-        return rows[0]
+        self._notifier.image_changed(image.id)
+        return recorded[0]
 
     async def _made_meanwhile(self, image: Image, variant: Variant) -> VariantRow | None:
         """Return the variant if a render that ended after the caller had looked has made it."""
         async with self._database.transaction(image.tenant) as connection:
             rows = await list_variants(connection, tenant=image.tenant, sha256=image.sha256)
         row = next((row for row in rows if row.digest == variant.output.digest), None)
-        if row is None:
-            return None
-        key = variant_key_of(image.tenant, row.preset, image.sha256, row.digest, row.format)
-        return row if await self._blobs.head(key) is not None else None
+        return row if row is not None and await self._is_there(image, row) else None
+
+    async def _is_there(self, image: Image, row: VariantRow) -> bool:
+        return await self._blobs.head(row.key(tenant=image.tenant, sha256=image.sha256)) is not None
 
     async def _render(self, image: Image, variants: tuple[Variant, ...], *, describe: bool) -> Rendered:
         request = RenderRequest(
@@ -144,46 +146,66 @@ class MakeVariants:
         return tuple(await asyncio.gather(*(self._store_one(image, variant, file) for variant, file in pairs)))
 
     async def _store_one(self, image: Image, variant: Variant, file: RenderedVariant) -> VariantRow:
-        key = variant_key(image.tenant, variant.preset, image.sha256, variant.output)
-        digest = hashlib.sha256(file.data).hexdigest()
-        await self._blobs.put(key, lambda: (file.data,), size=len(file.data), sha256=digest)
-        output = variant.output
-        return VariantRow(output.digest, variant.preset, output.format, file.width, file.height, len(file.data))
+        output, size, digest = variant.output, len(file.data), hashlib.sha256(file.data)
+        row = VariantRow(
+            output.digest, variant.preset, output.format, file.width, file.height, size, file_sha256=digest.digest()
+        )
+        key = row.key(tenant=image.tenant, sha256=image.sha256)
+        await self._blobs.put(key, lambda: (file.data,), size=size, sha256=digest.hexdigest())
+        return row
 
     async def _finish(self, image: Image, rows: tuple[VariantRow, ...], description: Description | None) -> None:
         if description is None:
             raise TypeError("the renderer was asked for a description and gave none")
         outcome = Outcome(thumbhash=description.thumbhash, dominant_color=description.dominant_color)
         async with self._database.transaction(image.tenant) as connection:
-            kept = await self._record(connection, image, rows)
-            if kept:
+            recorded = await self._record(connection, image, rows)
+            if recorded is not None:
                 await mark_ready(connection, image.id, version=image.version, outcome=outcome)
-        if kept:
-            self._notifier.image_changed(image.id)
+        if recorded is None:
+            await self._remove(image, rows)
         else:
-            await self._remove(image, image.recipe.eager)
+            self._notifier.image_changed(image.id)
 
-    async def _record(self, connection: Connection, image: Image, rows: tuple[VariantRow, ...]) -> bool:
-        """Record the files, unless the blob was purged; return whether it is still there."""
-        kept = await share_blob(connection, tenant=image.tenant, sha256=image.sha256)
-        if kept:
-            await upsert_variants(connection, tenant=image.tenant, sha256=image.sha256, rows=rows)
-        return kept
+    async def _record(
+        self, connection: Connection, image: Image, rows: tuple[VariantRow, ...]
+    ) -> tuple[VariantRow, ...] | None:
+        """Record the files and return what is recorded of each: ours, or what somebody else had recorded before.
 
-    async def _remove(self, image: Image, variants: tuple[Variant, ...]) -> None:
+        None when the blob was purged.
+        """
+        tenant, sha256 = image.tenant, image.sha256
+        if not await share_blob(connection, tenant=tenant, sha256=sha256):
+            return None
+        await insert_variants(connection, tenant=tenant, sha256=sha256, rows=rows)
+        recorded = {row.digest: row for row in await list_variants(connection, tenant=tenant, sha256=sha256)}
+        return tuple([await self._prefer(connection, image, row, recorded[row.digest]) for row in rows])
+
+    async def _prefer(self, connection: Connection, image: Image, ours: VariantRow, recorded: VariantRow) -> VariantRow:
+        """Return what was recorded first, if its file is there, and drop our file; else record ours in its place."""
+        if recorded.file_sha256 == ours.file_sha256:
+            return recorded
+        tenant, sha256 = image.tenant, image.sha256
+        if await self._is_there(image, recorded):
+            await self._blobs.delete(ours.key(tenant=tenant, sha256=sha256))
+            return recorded
+        await delete_variant(connection, tenant=tenant, sha256=sha256, row=recorded)
+        await insert_variants(connection, tenant=tenant, sha256=sha256, rows=(ours,))
+        return ours
+
+    async def _remove(self, image: Image, rows: tuple[VariantRow, ...]) -> None:
         """Remove what was stored for a blob that is gone; unless the same bytes came again, whose files these are now.
 
-        The row is made to have its lock: an upload of the same bytes comes before us, or waits until we are done.
+        The files are recorded after all and the blob's removal is enqueued, which orders itself against any upload.
         """
         tenant, sha256 = image.tenant, image.sha256
         async with self._database.transaction(tenant) as connection:
             await lock_blob_for_upload(connection, tenant=tenant, sha256=sha256, size=image.size, fmt=image.format)
             if await is_referenced(connection, tenant=tenant, sha256=sha256):
                 return
-            for variant in variants:
-                await self._blobs.delete(variant_key(tenant, variant.preset, sha256, variant.output))
-            await self._blobs.delete(original_key(tenant, sha256))
-            await delete_blob(connection, tenant=tenant, sha256=sha256)
+            await insert_variants(connection, tenant=tenant, sha256=sha256, rows=rows)
+            await enqueue_remove_blob(connection, tenant=tenant, sha256=sha256)
+        self._notifier.jobs_enqueued()
 
     async def _settle(self, image: Image, state: State, reason: str) -> None:
         async with self._database.transaction(image.tenant) as connection:

@@ -11,7 +11,7 @@ files that no row knows.
 
 from contextlib import suppress
 
-from tintype.db.blobs import delete_blob, delete_refs, lock_blob_for_purge
+from tintype.db.blobs import delete_blob, delete_refs, lock_blob_for_purge, prove_lock
 from tintype.db.images import empty_image, lock_image
 from tintype.db.jobs import enqueue_remove_blob
 from tintype.db.notify import notify_image_gone
@@ -19,7 +19,7 @@ from tintype.db.pool import Database
 from tintype.db.variants import list_variants
 from tintype.domain.errors import Code, Problem
 from tintype.domain.image import Image, State
-from tintype.domain.keys import original_key, variant_key_of, variant_prefix
+from tintype.domain.keys import original_key, variant_prefix
 from tintype.domain.tokens import Token
 from tintype.domain.visibility import BY_LINK
 from tintype.ports.blobs import BlobStore, BlobStoreFailed
@@ -52,15 +52,20 @@ class PurgeImage:
             await self.remove_blob(tenant=tenant, sha256=image.sha256)
 
     async def remove_blob(self, *, tenant: int, sha256: bytes) -> None:
-        """Remove the bytes and every variant, unless an image refers to them. May be repeated."""
+        """Remove the bytes and every variant, unless an image refers to them. May be repeated.
+
+        The original goes first: what an upload of the same bytes looks for must not be what goes last. And the lock is
+        proved anew before each file: a connection that was lost has lost it, and the files may be somebody's again.
+        """
         async with self._database.transaction(tenant) as connection:
             if not await lock_blob_for_purge(connection, tenant=tenant, sha256=sha256):
                 return
             rows = await list_variants(connection, tenant=tenant, sha256=sha256)
-            recorded = {variant_key_of(tenant, row.preset, sha256, row.digest, row.format) for row in rows}
-            for key in recorded | await self._stored_variants(tenant, sha256):
+            recorded = {row.key(tenant=tenant, sha256=sha256) for row in rows}
+            variants = recorded | await self._stored_variants(tenant, sha256)
+            for key in (original_key(tenant, sha256), *variants):
+                await prove_lock(connection)
                 await self._blobs.delete(key)
-            await self._blobs.delete(original_key(tenant, sha256))
             await delete_blob(connection, tenant=tenant, sha256=sha256)
 
     async def _stored_variants(self, tenant: int, sha256: bytes) -> set[str]:

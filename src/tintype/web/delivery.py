@@ -6,19 +6,19 @@ process: load, check, choose, make.
 """
 
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, Final
 
 from tintype.domain.errors import Code, Problem
 from tintype.domain.image import SERVED, Image, State
 from tintype.domain.tokens import Purpose, parse_token
 from tintype.domain.visibility import BY_LINK, Viewer, may_view
-from tintype.ports.blobs import BlobStore
-from tintype.reads.delivery import DeliveryRecords
+from tintype.ports.blobs import BlobMissing, BlobStore, BlobStoreFailed
+from tintype.reads.delivery import DeliveryRecord, DeliveryRecords
 from tintype.web.auth import Authenticator
-from tintype.web.conditional import ByteRange
-from tintype.web.delivery_answer import FOR_SECONDS, Representation, answer
+from tintype.web.delivery_answer import FOR_SECONDS, PRIVATE, Answer, Representation, answer
 from tintype.web.errors import RawHeaders, problem_answer
+from tintype.web.negotiation import choose_format
 from tintype.web.representations import Representations, Wanted, parse_url
 from tintype.web.small_files import SmallFiles
 
@@ -28,9 +28,7 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 PREFIX: Final = "/i/"
 ROUTE: Final = "/i/{image}/{preset}"
 
-PREPARED_PER_IMAGE: Final = 64
-"""Representations kept ready for one image: every preset and format, and a few spellings of Accept."""
-
+_READING: Final = frozenset({"GET", "HEAD"})
 _PLAIN_QUERY: Final = re.compile(rb"(?:v=[0-9]{1,9})?")
 _PUBLIC_ID: Final = slice(len(PREFIX), len(PREFIX) + 26)
 
@@ -63,36 +61,46 @@ class Delivery:
     async def _respond(self, scope: Scope, send: Send) -> int:
         request = dict(scope["headers"])
         record = self._records.remembered(scope["path"][_PUBLIC_ID])
-        ready = record.prepared.get(_prepared_key(scope, request)) if record is not None else None
-        if isinstance(ready, Representation) and scope["method"] in {"GET", "HEAD"}:
-            return await self._send_bytes(ready, scope, request, send, again=True)
+        if record is not None and scope["method"] in _READING:
+            ready = record.prepared.get(_prepared_key(scope, request, record.image))
+            if isinstance(ready, Representation):
+                try:
+                    return await self._send_bytes(ready, scope, request, send, again=True)
+                except BlobMissing:
+                    self._records.forget((record.image.id,))  # the file was lost: it is made again below
         return await self._respond_slowly(scope, request, send)
 
     async def _respond_slowly(self, scope: Scope, request: dict[bytes, bytes], send: Send) -> int:
-        if scope["method"] not in {"GET", "HEAD"}:
+        if scope["method"] not in _READING:
             raise Problem(Code.METHOD_NOT_ALLOWED, "Image URLs answer GET and HEAD alone.")
         wanted = parse_url(scope["path"], scope["query_string"])
         record = await self._records.get(wanted.ref)
-        _refuse_unless_served(record.image, await self._viewer(record.image, wanted, request))
-        if wanted.version not in {None, record.image.version}:
-            location = _current_url(scope["path"], record.image, wanted)
-            headers = [(b"location", location), (b"cache-control", FOR_SECONDS.encode()), (b"content-length", b"0")]
-            return await _send(send, scope, 302, headers)
-        accept = request.get(b"accept")
-        found = await self._representations.find(record, wanted, accept.decode("latin-1") if accept else None)
-        if found is None:
-            headers = [(b"retry-after", b"1"), (b"cache-control", b"no-store"), (b"content-length", b"0")]
-            return await _send(send, scope, 202, headers)
-        self._prepare(scope, request, found, record.image)
-        return await self._send_bytes(found, scope, request, send)
+        image = record.image
+        _refuse_unless_served(image, await self._viewer(image, wanted, request))
+        if wanted.version not in {None, image.version}:
+            kept = FOR_SECONDS if image.visibility in BY_LINK else PRIVATE
+            headers = [(b"location", _current_url(scope["path"], image, wanted)), (b"cache-control", kept.encode())]
+            return await _send(send, scope, 302, [*headers, (b"content-length", b"0")])
+        try:
+            found = await self._representations.find(record, wanted, _accept(request))
+            if found is None:
+                headers = [(b"retry-after", b"1"), (b"cache-control", b"no-store"), (b"content-length", b"0")]
+                return await _send(send, scope, 202, headers)
+            self._prepare(scope, request, found, record)
+            return await self._send_bytes(found, scope, request, send)
+        except BlobMissing as error:
+            raise Problem(Code.INTERNAL, "The bytes of this image cannot be found.") from error
+        except BlobStoreFailed as error:
+            raise _unreadable() from error
 
-    def _prepare(self, scope: Scope, request: Mapping[bytes, bytes], found: Representation, image: Image) -> None:
+    def _prepare(
+        self, scope: Scope, request: Mapping[bytes, bytes], found: Representation, record: DeliveryRecord
+    ) -> None:
         """Keep the representation ready, if anybody with the link may have it and its URL is spelt as ours are."""
-        record = self._records.remembered(str(image.ref))
-        if record is None or image.visibility not in BY_LINK or len(record.prepared) >= PREPARED_PER_IMAGE:
-            return
-        if _PLAIN_QUERY.fullmatch(scope["query_string"]) and record.image.version == image.version:
-            record.prepared[_prepared_key(scope, request)] = found
+        image = record.image
+        current = self._records.remembered(str(image.ref)) is record  # what was decided on, and no later version
+        if current and image.visibility in BY_LINK and _PLAIN_QUERY.fullmatch(scope["query_string"]):
+            record.prepared[_prepared_key(scope, request, image)] = found
 
     async def _viewer(self, image: Image, wanted: Wanted, request: Mapping[bytes, bytes]) -> Viewer:
         if image.visibility in BY_LINK:
@@ -104,31 +112,58 @@ class Delivery:
     async def _send_bytes(
         self, found: Representation, scope: Scope, request: dict[bytes, bytes], send: Send, *, again: bool = False
     ) -> int:
-        """Send the answer; what is asked for `again` is worth keeping in memory."""
+        """Send the answer; what is asked for `again` is worth keeping in memory.
+
+        `BlobMissing` or `Problem` before anything was sent.
+        """
+        if scope["method"] == "HEAD":
+            return await _send(send, scope, *_headers_alone(found, request))
         reply = answer(found, request)
-        if reply.content is None or scope["method"] == "HEAD":
+        if reply.content is None:
             return await _send(send, scope, reply.status, reply.headers)
         whole = reply.content.length == found.file.size
-        content = await self._small_files.read(found.file) if whole and again else None
-        if content is not None:
-            return await _send(send, scope, reply.status, reply.headers, content)
-        await send({"type": "http.response.start", "status": reply.status, "headers": reply.headers})
-        if whole and found.file.path is not None and "http.response.pathsend" in scope.get("extensions", ()):
-            await send({"type": "http.response.pathsend", "path": str(found.file.path)})
-        else:
-            await self._send_part(found.file.key, reply.content, send)
-        return reply.status
-
-    async def _send_part(self, key: str, part: ByteRange, send: Send) -> None:
-        async for chunk in await self._blobs.read(key, offset=part.start, length=part.length):
-            await send({"type": "http.response.body", "body": chunk, "more_body": True})
-        await send({"type": "http.response.body", "body": b""})
+        try:
+            content = await self._small_files.read(found.file) if whole and again else None
+            if content is not None:
+                return await _send(send, scope, reply.status, reply.headers, content)
+            if whole and found.file.path is not None and "http.response.pathsend" in scope.get("extensions", ()):
+                await send({"type": "http.response.start", "status": reply.status, "headers": reply.headers})
+                await send({"type": "http.response.pathsend", "path": str(found.file.path)})
+                return reply.status
+            chunks = await self._blobs.read(found.file.key, offset=reply.content.start, length=reply.content.length)
+        except BlobStoreFailed as error:
+            raise _unreadable() from error
+        return await _send_chunks(send, reply, chunks)
 
 
-def _prepared_key(scope: Scope, request: Mapping[bytes, bytes]) -> tuple[str, bytes, bytes]:
-    """Return what the choice of a representation depends on."""
+def _unreadable() -> Problem:
+    return Problem(Code.UNAVAILABLE, "These bytes cannot be read right now. Try again in a moment.", retry_after=5)
+
+
+def _headers_alone(found: Representation, request: dict[bytes, bytes]) -> tuple[int, RawHeaders]:
+    """Return what HEAD is answered: as GET, but a range means nothing to it (RFC 9110 §14.2)."""
+    reply = answer(found, {name: value for name, value in request.items() if name != b"range"})
+    return reply.status, reply.headers
+
+
+async def _send_chunks(send: Send, reply: Answer, chunks: AsyncIterator[bytes]) -> int:
+    await send({"type": "http.response.start", "status": reply.status, "headers": reply.headers})
+    async for chunk in chunks:
+        await send({"type": "http.response.body", "body": chunk, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
+    return reply.status
+
+
+def _accept(request: Mapping[bytes, bytes]) -> str | None:
+    value = request.get(b"accept")
+    return value.decode("latin-1") if value is not None else None
+
+
+def _prepared_key(scope: Scope, request: Mapping[bytes, bytes], image: Image) -> tuple[str, bytes, str]:
+    """Return what the choice of a representation depends on: few values, however many headers there are."""
     path: str = scope["path"]
-    return path, scope["query_string"], b"" if "." in path else request.get(b"accept", b"")
+    chosen = "" if "." in path else choose_format(_accept(request), image.recipe.outputs)
+    return path, scope["query_string"], chosen
 
 
 def _refuse_unless_served(image: Image, viewer: Viewer) -> None:

@@ -1,7 +1,7 @@
 """What an image is served with: the headers of a representation, and which answer a request for it gets."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from email.utils import format_datetime
 from pathlib import Path
 from typing import Final
@@ -86,7 +86,7 @@ def represent(image: Image, file: StoredFile, *, negotiated: bool, versioned: bo
         (b"content-type", file.format.media_type.encode()),
         (b"content-length", str(file.size).encode()),
         (b"etag", file.etag.encode()),
-        (b"last-modified", format_datetime(image.created_at, usegmt=True).encode()),
+        (b"last-modified", format_datetime(image.created_at.astimezone(UTC), usegmt=True).encode()),
         (b"cache-control", _cache_control(image, negotiated=negotiated, versioned=versioned).encode()),
         (b"cache-tag", cache_tag(image).encode()),
         (b"content-disposition", f'inline; filename="{image.ref}-{file.name}.{file.format.extension}"'.encode()),

@@ -15,7 +15,7 @@ from multipart import parse_options_header
 from tintype.domain.errors import Code, FieldError, Problem
 from tintype.domain.ids import BadId, ImageRef
 from tintype.domain.image import Image, State
-from tintype.domain.kind import UploadKind
+from tintype.domain.kind import UploadKind, presets_of
 from tintype.domain.tokens import Purpose, parse_token
 from tintype.domain.transform import Output, Variant
 from tintype.domain.visibility import Viewer, may_view
@@ -155,20 +155,21 @@ async def get_image(
     if size is None:
         shown = present_image(image, base_url, owner=viewer.manages == image.tenant)
         return Response(shown, headers=_UNSHARED)
-    return _redirect(_bytes_url(image, size, base_url, read_token))
+    return _redirect(_bytes_url(api, image, size, base_url, read_token))
 
 
 def _redirect(location: str) -> Response[Any]:
     return Response(b"", status_code=302, headers={"location": location, **_UNSHARED}, media_type="text/plain")
 
 
-def _bytes_url(image: Image, size: str, base_url: str, read_token: str | None) -> str:
+def _bytes_url(api: ImagesApi, image: Image, size: str, base_url: str, read_token: str | None) -> str:
     token = f"&token={read_token}" if parse_token(Purpose.READ, read_token or "") else ""
     if size == "original":
         return f"{base_url}/i/{image.ref}/original.{image.format.extension}?v={image.version}{token}"
-    if image.recipe.preset(size) is None:
-        names = ", ".join(preset.name for preset in image.recipe.presets)
-        raise Problem(Code.REQUEST_UNREADABLE, f"There is no size {size[:40]!r}; this image has {names} and original.")
+    names = [preset.name for preset in presets_of(image.recipe, api.kinds.get(image.kind))]
+    if size not in names:
+        known = ", ".join(names)
+        raise Problem(Code.REQUEST_UNREADABLE, f"There is no size {size[:40]!r}; this image has {known} and original.")
     return f"{base_url}/i/{image.ref}/{size}?v={image.version}{token}"
 
 
@@ -195,7 +196,7 @@ async def list_variants(
             present_variant(
                 image, variant, record.variants.get(variant.output.digest), eager=preset.eager, base_url=base_url
             )
-            for preset in image.recipe.presets
+            for preset in presets_of(image.recipe, api.kinds.get(image.kind))
             for variant in (Variant(preset.name, Output(preset.transform, fmt)) for fmt in image.recipe.outputs)
         ]
     }
@@ -246,7 +247,9 @@ def _ref(image_id: str) -> ImageRef:
 async def share_page(request: ApiRequest, api: NamedDependency[ImagesApi], image_id: FromPath[str]) -> Response[Any]:
     """Show the picture at the address that people share."""
     record, _ = await _visible(request, api, image_id, request.query_params.get("token"))
-    return _redirect(_bytes_url(record.image, "original", api.base_url(request), request.query_params.get("token")))
+    return _redirect(
+        _bytes_url(api, record.image, "original", api.base_url(request), request.query_params.get("token"))
+    )
 
 
 def image_routes(api: ImagesApi) -> Router:

@@ -12,10 +12,10 @@ from tintype.domain.errors import Code, Problem
 from tintype.domain.format import Format
 from tintype.domain.ids import BadId, ImageRef
 from tintype.domain.image import Image, State
-from tintype.domain.keys import original_key, variant_key_of
-from tintype.domain.kind import UploadKind
+from tintype.domain.keys import original_key
+from tintype.domain.kind import UploadKind, presets_of
 from tintype.domain.transform import Output, Preset, Variant
-from tintype.ports.blobs import BlobStore
+from tintype.ports.blobs import BlobMissing, BlobStore
 from tintype.reads.delivery import DeliveryRecord, DeliveryRecords
 from tintype.usecases.make_variants import MakeVariants
 from tintype.web.delivery_answer import Representation, StoredFile, represent
@@ -79,7 +79,10 @@ class Representations:
         self._kinds = kinds
 
     async def find(self, record: DeliveryRecord, wanted: Wanted, accept: str | None) -> Representation | None:
-        """Return what to send; None when it is still being made. `Problem` when there is no such thing."""
+        """Return what to send; None when it is still being made.
+
+        `Problem` when there is no such thing, `BlobMissing` when the original was lost.
+        """
         if wanted.name == "original":
             return await self._original(record.image, wanted)
         image, preset = record.image, self._preset(record.image, wanted.name)
@@ -88,8 +91,8 @@ class Representations:
         row = await self._there(record, variant) or await self._made(record, variant, eager=preset.eager)
         if row is None:
             return None
-        key = variant_key_of(image.tenant, row.preset, image.sha256, row.digest, row.format)
-        etag = f'"{image.sha256.hex()[:16]}{row.digest[:16]}"'
+        key = row.key(tenant=image.tenant, sha256=image.sha256)
+        etag = f'"{row.file_sha256.hex()[:32]}"'
         file = StoredFile(key, self._blobs.path(key), fmt, row.size, etag, preset.name)
         return represent(image, file, negotiated=wanted.extension is None, versioned=wanted.version is not None)
 
@@ -101,19 +104,18 @@ class Representations:
             )
         key = original_key(image.tenant, image.sha256)
         if await self._blobs.head(key) is None:
-            raise Problem(Code.INTERNAL, "The bytes of this image cannot be found. The operator has been told.")
+            raise BlobMissing(key)
         etag = f'"{image.sha256.hex()[:32]}"'
         file = StoredFile(key, self._blobs.path(key), image.format, image.size, etag, "original")
         return represent(image, file, negotiated=False, versioned=wanted.version is not None)
 
     def _preset(self, image: Image, name: str) -> Preset:
-        """Return the preset that the image was made with, or one that was added to its kind since."""
-        added = self._kinds[image.kind].recipe.preset(name) if image.kind in self._kinds else None
-        preset = image.recipe.preset(name) or added
-        if preset is None:
-            names = ", ".join(known.name for known in image.recipe.presets)
-            raise Problem(Code.NOT_FOUND, f"There is no preset {name!r}; this image has {names} and original.")
-        return preset
+        presets = presets_of(image.recipe, self._kinds.get(image.kind))
+        for preset in presets:
+            if preset.name == name:
+                return preset
+        names = ", ".join(preset.name for preset in presets)
+        raise Problem(Code.NOT_FOUND, f"There is no preset {name!r}; this image has {names} and original.")
 
     async def _there(self, record: DeliveryRecord, variant: Variant) -> VariantRow | None:
         """Return the variant if its file is there: one that was lost is made again."""
@@ -121,7 +123,7 @@ class Representations:
         if row is None:
             return None
         image = record.image
-        key = variant_key_of(image.tenant, row.preset, image.sha256, row.digest, row.format)
+        key = row.key(tenant=image.tenant, sha256=image.sha256)
         return row if await self._blobs.head(key) is not None else None
 
     async def _made(self, record: DeliveryRecord, variant: Variant, *, eager: bool) -> VariantRow | None:

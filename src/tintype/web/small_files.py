@@ -7,7 +7,7 @@ key names the same bytes for ever, so nothing here can be out of date; whether a
 from collections import OrderedDict
 from typing import Final
 
-from tintype.ports.blobs import BlobMissing, BlobStore, BlobStoreFailed
+from tintype.ports.blobs import BlobMissing, BlobStore
 from tintype.web.delivery_answer import StoredFile
 
 SMALL_BYTES: Final = 64 * 1024
@@ -27,7 +27,10 @@ class SmallFiles:
         self._bytes = 0
 
     async def read(self, file: StoredFile) -> bytes | None:
-        """Return the file's bytes, or None when it is not small or cannot be read: send it as any other then."""
+        """Return the file's bytes, or None when it is not small: send it as any other then.
+
+        `BlobMissing` when it is lost.
+        """
         if file.size > SMALL_BYTES:
             return None
         content = self._contents.get(file.key)
@@ -36,13 +39,10 @@ class SmallFiles:
             return content
         return await self._load(file)
 
-    async def _load(self, file: StoredFile) -> bytes | None:
-        try:
-            content = b"".join([chunk async for chunk in await self._blobs.read(file.key)])
-        except (BlobMissing, BlobStoreFailed):
-            return None
+    async def _load(self, file: StoredFile) -> bytes:
+        content = b"".join([chunk async for chunk in await self._blobs.read(file.key)])
         if len(content) != file.size:
-            return None
+            raise BlobMissing(file.key)
         self._keep(file.key, content)
         return content
 

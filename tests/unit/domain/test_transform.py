@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tintype.domain.format import Format
-from tintype.domain.keys import original_key, variant_key
+from tintype.domain.keys import original_key, variant_key, variant_prefix
 from tintype.domain.transform import (
     BadTransform,
     Fit,
@@ -71,8 +71,9 @@ def test_the_eager_variants_are_each_eager_preset_in_each_format() -> None:
     ]
 
 
-def test_keys_are_lower_case_paths_of_hash_and_digest() -> None:
-    sha256 = bytes(range(32))
-    output = Output(Transform(150, 150), Format.JPEG)
+def test_keys_are_lower_case_paths_of_what_made_a_file_and_what_came_out() -> None:
+    sha256, file_sha256 = bytes(range(32)), bytes(range(32, 64))
+    key = variant_key(tenant=255, preset="thumb", sha256=sha256, digest="d1", file_sha256=file_sha256, fmt=Format.JPEG)
     assert original_key(255, sha256) == f"ff/original/00/01/{sha256.hex()}"
-    assert variant_key(255, "thumb", sha256, output) == f"ff/thumb/00/01/{sha256.hex()}-{output.digest}.jpg"
+    assert key == f"ff/thumb/00/01/{sha256.hex()}-d1-2021222324252627.jpg"
+    assert key.startswith(variant_prefix(255, "thumb", sha256))

@@ -2,8 +2,11 @@ import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import pytest
+
 from tintype.adapters.blobs_local import LocalBlobStore
 from tintype.domain.format import Format
+from tintype.ports.blobs import BlobMissing
 from tintype.web.delivery_answer import StoredFile
 from tintype.web.small_files import SMALL_BYTES, SmallFiles
 
@@ -61,12 +64,14 @@ def test_what_was_not_asked_for_the_longest_makes_room(tmp_path: Path) -> None:
     assert store.reads == ["a", "b", "c", "b"]
 
 
-def test_a_file_that_is_gone_or_of_another_size_is_not_given(tmp_path: Path) -> None:
+def test_a_file_that_is_gone_or_of_another_size_is_lost(tmp_path: Path) -> None:
     store = CountedReads(tmp_path)
     gone, cut = stored(store, "a", 10), stored(store, "b", 10, claimed=11)
     (tmp_path / "a").unlink()
 
-    assert read(SmallFiles(store), gone, cut) == [None, None]
+    for file in (gone, cut):
+        with pytest.raises(BlobMissing):
+            read(SmallFiles(store), file)
 
 
 def test_two_requests_that_load_the_same_file_count_it_once(tmp_path: Path) -> None:

@@ -101,7 +101,8 @@ CREATE TABLE images (
     PRIMARY KEY (bucket, id)
 );
 
--- Files derived from a blob, named by everything that made them.
+-- Files derived from a blob: what made them (digest), and what came out (file_sha256). Two renders of one digest may differ
+-- in a pixel, because a small size is scaled from the next larger one that is made with it; the first recorded stays.
 CREATE TABLE variants (
     bucket int2 NOT NULL,
     tenant int8 NOT NULL,
@@ -112,6 +113,7 @@ CREATE TABLE variants (
     width int4 NOT NULL,
     height int4 NOT NULL,
     size int8 NOT NULL,
+    file_sha256 bytea NOT NULL CHECK (length(file_sha256) = 32),
     created_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (bucket, tenant, sha256, digest)
 );
@@ -136,7 +138,7 @@ ALTER TABLE variants ENABLE ROW LEVEL SECURITY;
 CREATE POLICY of_tenant ON variants USING (tenant = current_tenant());
 
 GRANT SELECT ON tenants TO tintype_app;
-GRANT SELECT, INSERT, UPDATE ON api_keys TO tintype_app;
+GRANT SELECT ON api_keys TO tintype_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON blobs, blob_refs, images, variants TO tintype_app;
 
 -- Narrow look-ups for what has no tenant yet: each answers one question about one thing that the caller can name -------
