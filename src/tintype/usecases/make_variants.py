@@ -12,6 +12,8 @@ import hashlib
 from collections.abc import Callable
 from typing import Final
 
+import structlog
+
 from tintype.db.blobs import is_referenced, lock_blob_for_upload, share_blob
 from tintype.db.images import Outcome, get_image, mark_ready, mark_unusable
 from tintype.db.jobs import enqueue_remove_blob
@@ -56,6 +58,7 @@ class MakeVariants:
         self._renderer = renderer
         self._notifier = notifier
         self._observe_render = observe_render
+        self._log = structlog.get_logger("tintype.variants")
         self._under_way: dict[tuple[int, bytes, str], asyncio.Task[VariantRow]] = {}
 
     async def process(self, *, tenant: int, image_id: int, version: int) -> None:
@@ -66,7 +69,8 @@ class MakeVariants:
             return
         try:
             rendered = await self._render(image, image.recipe.eager, describe=True)
-        except CannotDecode:
+        except CannotDecode as error:
+            self._log.warning("image_rejected", image=str(image.ref), reason=str(error))
             await self._settle(image, State.REJECTED, Code.IMAGE_MALFORMED)
             return
         rows = await self._store(image, image.recipe.eager, rendered.variants)
