@@ -18,6 +18,9 @@ HOST_SECONDS: Final = 5.0
 REMEMBERED_HOSTS: Final = 1_000
 """A Host header is anybody's to write; past so many the memory begins anew."""
 
+MAX_HOST_CHARACTERS: Final = 255
+"""No name is longer (RFC 1035 §2.3.4). What is, is nobody's, and not worth remembering: a header may have kilobytes."""
+
 
 @dataclass(frozen=True, slots=True)
 class Caller:
@@ -60,7 +63,7 @@ class Authenticator:
         raise Problem(Code.AUTH_REQUIRED, "This API key is not valid. Check it, or send none to go on anonymously.")
 
     async def _tenant_of(self, host: str) -> int:
-        name, now = host.rsplit(":", 1)[0].lower(), time.monotonic()
+        name, now = _name_of(host), time.monotonic()
         remembered = self._hosts.get(name)
         if remembered is not None and now - remembered[1] < HOST_SECONDS:
             return remembered[0]
@@ -72,3 +75,8 @@ class Authenticator:
             self._hosts.clear()
         self._hosts[name] = (tenant, now)
         return tenant
+
+
+def _name_of(host: str) -> str:
+    name = host.rsplit(":", 1)[0].lower()
+    return name if len(name) <= MAX_HOST_CHARACTERS else ""
