@@ -91,12 +91,12 @@ async def lock_image(connection: Connection, image_id: int) -> Image | None:
     return _image(row) if row else None
 
 
-async def mark_ready(connection: Connection, image_id: int, *, version: int, outcome: Outcome) -> bool:
-    """Make the image ready, if it is still processing in this version; return whether it was so.
+async def mark_ready(connection: Connection, image_id: int, *, version: int, outcome: Outcome) -> None:
+    """Make the image ready, if it is still processing in this version; else change nothing.
 
     The life cycle knows other ways to become ready (a review, a restore), but they are not a job's to take.
     """
-    cursor = await connection.execute(
+    await connection.execute(
         """UPDATE images SET state = %s, state_reason = NULL, thumbhash = %s, dominant_color = %s, updated_at = now()
            WHERE bucket = %s AND id = %s AND version = %s AND state = %s""",
         [
@@ -109,17 +109,15 @@ async def mark_ready(connection: Connection, image_id: int, *, version: int, out
             State.PROCESSING,
         ],
     )
-    return cursor.rowcount == 1
 
 
-async def mark_unusable(connection: Connection, image_id: int, *, version: int, state: State, reason: str) -> bool:
+async def mark_unusable(connection: Connection, image_id: int, *, version: int, state: State, reason: str) -> None:
     """Make the image rejected or failed for `reason` (a stable code), if it is still processing in this version."""
-    cursor = await connection.execute(
+    await connection.execute(
         """UPDATE images SET state = %s, state_reason = %s, updated_at = now()
            WHERE bucket = %s AND id = %s AND version = %s AND state = %s""",
         [state, reason, bucket_of(image_id), image_id, version, State.PROCESSING],
     )
-    return cursor.rowcount == 1
 
 
 async def empty_image(connection: Connection, image_id: int) -> None:

@@ -1,6 +1,6 @@
 """Jobs, enqueued in the transaction that needs them (procrastinate's own SQL function).
 
-Uploads outrank derived work, which outranks back-fills; the queue takes the highest priority first.
+Deletions outrank uploads; the queue takes the highest priority first.
 """
 
 from enum import IntEnum, StrEnum
@@ -17,7 +17,6 @@ class Task(StrEnum):
 
     PROCESS_IMAGE = "process_image"
     REMOVE_BLOB = "remove_blob"
-    RECOVER_STALLED = "recover_stalled"
 
 
 class Priority(IntEnum):
@@ -25,7 +24,6 @@ class Priority(IntEnum):
 
     PURGE = 20
     UPLOAD = 10
-    BACKFILL = 0
 
 
 async def enqueue_process_image(connection: Connection, *, tenant: int, image: int, version: int) -> None:

@@ -22,7 +22,6 @@ class Kind(Enum):
     TIMEOUT = auto()
     CONFLICT = auto()
     GONE = auto()
-    PRECONDITION_FAILED = auto()
     TOO_LARGE = auto()
     UNSUPPORTED_FORMAT = auto()
     INVALID = auto()
@@ -61,7 +60,6 @@ class Code(StrEnum):
     AUTH_FORBIDDEN = "auth.forbidden", Kind.FORBIDDEN, "Not allowed"
     NOT_FOUND = "not_found", Kind.NOT_FOUND, "Not found"
     METHOD_NOT_ALLOWED = "method_not_allowed", Kind.METHOD_NOT_ALLOWED, "Method not allowed"
-    CONFLICT = "conflict", Kind.CONFLICT, "Conflict"
     REQUEST_INVALID = "request.invalid", Kind.INVALID, "The request is not valid"
     REQUEST_UNREADABLE = "request.unreadable", Kind.UNREADABLE, "The request cannot be read"
     STORAGE_FULL = "storage.full", Kind.STORAGE_FULL, "The disk is full"

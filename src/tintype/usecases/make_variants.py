@@ -70,7 +70,7 @@ class MakeVariants:
         try:
             rendered = await self._render(image, image.recipe.eager, describe=True)
         except CannotDecode as error:
-            self._log.warning("image_rejected", image=str(image.ref), reason=str(error))
+            self._log.warning("image_rejected", image=image.id, reason=str(error))
             await self._settle(image, State.REJECTED, Code.IMAGE_MALFORMED)
             return
         rows = await self._store(image, image.recipe.eager, rendered.variants)
