@@ -34,7 +34,7 @@ def anyio_backend() -> str:
 
 async def test_a_process_makes_way_after_so_many_pictures(make_pool: Callable[..., RenderPool]) -> None:
     pool = make_pool(recycle_after_renders=3)
-    seen = []
+    seen: list[int] = []
     for _ in range(7):
         await pool.start()
         seen += pool.pids()

@@ -80,7 +80,9 @@ class RenderPool:
         """Start every process now, rather than when it is needed. `RendererFailed` when one cannot start."""
         missing = self._config.processes - len(self._children)
         started = await asyncio.gather(*(self._new_child() for _ in range(missing)), return_exceptions=True)
-        self._idle += [child for child in started if isinstance(child, RenderChild)]
+        for child in started:
+            if isinstance(child, RenderChild):
+                self._take_back(child)
         for failure in started:
             if isinstance(failure, BaseException):
                 raise failure
