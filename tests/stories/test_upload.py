@@ -283,3 +283,11 @@ def test_a_file_that_only_decoding_shows_to_be_damaged_ends_rejected_and_is_not_
     image = product.settled(product.upload(data))
     assert (image["state"], image["state_reason"]) == ("rejected", "image.malformed")
     assert product.stranger.get(image["url"]).status_code == 404
+
+
+def test_every_field_may_be_as_long_as_it_is_said_to_be_in_any_script(product: Product) -> None:
+    fields = {"title": "字" * 500, "alt": "🦊" * 5_000, "tags": ",".join(f"{number:🦊>50}" for number in range(30))}
+    answer = product.client.post("/api/v1/images", files={"file": samples.jpeg(seed=19)}, data=fields)
+    assert answer.status_code == 201
+    image = answer.json()
+    assert {**fields, "tags": fields["tags"].split(",")} == {name: image[name] for name in fields}

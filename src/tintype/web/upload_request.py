@@ -18,17 +18,29 @@ from tintype.web.body import RequestBody
 
 DEFAULT_KIND: Final = "image"
 
-MAX_FIELD_BYTES: Final = 16_384
-"""A title and a description of the picture are text, not documents."""
+MAX_TITLE_CHARACTERS: Final = 500
+"""A title is a line; this many wrap to a paragraph on any screen."""
+
+MAX_ALT_CHARACTERS: Final = 5_000
+"""Somebody has to listen to it: at the speed of speech this is five minutes, and a page of text in a picture fits."""
+
+MAX_TAGS: Final = 30
+"""Tags per image. Each will be an entry of an index, and more than a few tell nothing apart."""
+
+MAX_TAG_CHARACTERS: Final = 50
+"""A tag is a word or three, shown whole on a button."""
+
+MAX_FIELD_BYTES: Final = 4 * MAX_ALT_CHARACTERS
+"""The longest field in UTF-8, where a character has four bytes at most. It is kept in memory."""
+
+MAX_PART_HEADER_BYTES: Final = 16_384
+"""A field's name and a file's, which has 255 bytes on most disks (three times that, percent-encoded)."""
 
 MAX_PARTS: Final = 64
-FORM_BYTES: Final = MAX_PARTS * 2 * MAX_FIELD_BYTES
-"""What a form may have beside the file's bytes: each part its header and, at the most, a field."""
+"""Parts of a form, and fields of a query: one of each field, every tag by itself, and as many again for new fields."""
 
-MAX_TITLE_CHARACTERS: Final = 500
-MAX_ALT_CHARACTERS: Final = 5_000
-MAX_TAGS: Final = 30
-MAX_TAG_CHARACTERS: Final = 50
+FORM_BYTES: Final = MAX_PARTS * (MAX_PART_HEADER_BYTES + MAX_FIELD_BYTES)
+"""What a form may have beside the file's bytes: each part its header and, at the most, a field."""
 
 
 class UploadRequest:
@@ -101,7 +113,10 @@ class FormUpload(UploadRequest):
         """Give the bytes of the file, and read the fields on the way."""
         try:
             parser = PushMultipartParser(
-                self._boundary, max_segment_count=MAX_PARTS, max_header_size=MAX_FIELD_BYTES, header_charset="utf8"
+                self._boundary,
+                max_segment_count=MAX_PARTS,
+                max_header_size=MAX_PART_HEADER_BYTES,
+                header_charset="utf8",
             )
             async for chunk in self._body.chunks():
                 refuse_if_longer(self._body.received - self.beside_file, self.kinds())
