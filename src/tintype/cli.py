@@ -77,8 +77,7 @@ def _serve(settings: Settings, options: argparse.Namespace) -> int:
     try:
         Supervisor(settings, environment, _say).run()
     except CannotStart as error:
-        _complain(str(error))
-        return 1
+        return _fail(str(error))
     return 0
 
 
@@ -106,13 +105,18 @@ def _run_worker(settings: Settings, options: argparse.Namespace) -> int:
 
 def _migrate(settings: Settings, _options: argparse.Namespace) -> int:
     from tintype.db.migrate import migrate
+    from tintype.supervisor import CannotStart, explained
 
     if settings.database_url is None:
         _complain(
             "The embedded database migrates itself when `tintype serve` starts. Set TINTYPE_DATABASE_URL for another."
         )
         return 2
-    applied = migrate(settings.database_owner_url or settings.database_url)
+    try:
+        with explained():
+            applied = migrate(settings.database_owner_url or settings.database_url)
+    except CannotStart as error:
+        return _fail(str(error))
     _say("\n".join(f"applied {name}" for name in applied) or "The database is up to date.")
     return 0
 
@@ -120,16 +124,20 @@ def _migrate(settings: Settings, _options: argparse.Namespace) -> int:
 def _key(settings: Settings, options: argparse.Namespace) -> int:
     from tintype.db.setup import NoSuchTenant, create_api_key
     from tintype.doctor import running_database_url
+    from tintype.supervisor import CannotStart, explained
 
-    owner_url = running_database_url(settings)
-    if owner_url is None:
-        _complain(f"No database runs in {settings.data}. Start `tintype serve` first; keys are made while it runs.")
-        return 1
     try:
-        token = create_api_key(owner_url, options.tenant, options.name)
+        with explained():
+            owner_url = running_database_url(settings)
+            if owner_url is None:
+                return _fail(
+                    f"No database runs in {settings.data}. Start `tintype serve`; keys are made while it runs."
+                )
+            token = create_api_key(owner_url, options.tenant, options.name)
     except NoSuchTenant:
-        _complain(f"There is no tenant {options.tenant!r}.")
-        return 1
+        return _fail(f"There is no tenant {options.tenant!r}.")
+    except CannotStart as error:
+        return _fail(str(error))
     _say(token.reveal())
     return 0
 
@@ -145,6 +153,11 @@ def _doctor(settings: Settings, _options: argparse.Namespace) -> int:
 
 def _say(line: str) -> None:
     print(line, flush=True)
+
+
+def _fail(line: str) -> int:
+    _complain(line)
+    return 1
 
 
 def _complain(line: str) -> None:

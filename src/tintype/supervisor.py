@@ -19,7 +19,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -31,6 +31,7 @@ import structlog
 from tintype.adapters.data_lock import DataDirectoryLock, DataDirectoryUnusable
 from tintype.adapters.durable_files import write_durably
 from tintype.adapters.postgres_embedded import EmbeddedConfig, EmbeddedPostgres, PostgresUnavailable
+from tintype.database_errors import explain
 from tintype.db.migrate import MigrationRefused, migrate
 from tintype.db.setup import allow_login, ensure_default_tenant
 from tintype.domain.tokens import Token
@@ -60,7 +61,18 @@ TICK_SECONDS: Final = 0.1
 
 
 class CannotStart(Exception):
-    """The product cannot start; the message says why and what to do."""
+    """The product, or a command that needs its database, cannot start; the message says why and what to do."""
+
+
+@contextlib.contextmanager
+def explained() -> Iterator[None]:
+    """Raise `CannotStart` instead of what database and data directory raise, with a sentence that shows no password."""
+    try:
+        yield
+    except (DataDirectoryUnusable, PostgresUnavailable, MigrationRefused) as error:
+        raise CannotStart(str(error).strip()) from error
+    except psycopg.Error as error:
+        raise CannotStart(explain(error)) from error
 
 
 @dataclass(slots=True)
@@ -94,10 +106,8 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
         try:
-            with DataDirectoryLock(self._settings.data):
+            with explained(), DataDirectoryLock(self._settings.data):
                 self._run()
-        except (DataDirectoryUnusable, PostgresUnavailable, MigrationRefused, psycopg.OperationalError) as error:
-            raise CannotStart(str(error).strip()) from error
         except OSError as error:
             raise CannotStart(f"{self._settings.data} cannot be used: {error}.") from error
 
