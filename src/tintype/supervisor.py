@@ -30,9 +30,11 @@ import structlog
 
 from tintype.adapters.data_lock import DataDirectoryLock, DataDirectoryUnusable
 from tintype.adapters.durable_files import write_durably
+from tintype.adapters.postgres_durability import durability_violations
 from tintype.adapters.postgres_embedded import EmbeddedConfig, EmbeddedPostgres, PostgresUnavailable
 from tintype.database_errors import explain
 from tintype.db.migrate import MigrationRefused, migrate
+from tintype.db.pool import SESSION_OPTIONS
 from tintype.db.setup import allow_login, ensure_default_tenant
 from tintype.domain.tokens import Token
 from tintype.settings import SECRET_KEY_FILE, Settings
@@ -136,6 +138,8 @@ class Supervisor:
         if applied:
             self._log.info("migrated", migrations=len(applied))
         key = ensure_default_tenant(owner_url)
+        if self._settings.database_url is not None:
+            self._warn_of_losses(self._settings.database_url)
         if self._postgres is not None:
             password = secrets.token_urlsafe(24)
             allow_login(owner_url, password)
@@ -152,6 +156,14 @@ class Supervisor:
         for note in self._postgres.notes:
             self._say(note)
         return self._postgres.superuser_url
+
+    def _warn_of_losses(self, url: str) -> None:
+        """Say what a database that is not ours might lose (I14). Its owner may want it so; the embedded one may not."""
+        with psycopg.connect(url, options=SESSION_OPTIONS, autocommit=True) as connection:  # as those that will write
+            violations = durability_violations(connection)
+        for violation in violations:
+            self._log.warning("durability", violation=violation)
+            self._say(f"Warning: the database may lose what it acknowledged: {violation}")
 
     def _start_children(self) -> None:
         command = [sys.executable, "-m", "tintype"]
