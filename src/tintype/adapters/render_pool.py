@@ -80,9 +80,9 @@ class RenderPool:
         """Start every process now, rather than when it is needed. `RendererFailed` when one cannot start."""
         missing = self._config.processes - len(self._children)
         started = await asyncio.gather(*(self._new_child() for _ in range(missing)), return_exceptions=True)
-        for child in started:
-            if isinstance(child, RenderChild):
-                self._take_back(child)
+        self._idle += [child for child in started if isinstance(child, RenderChild)]
+        if self._closing:
+            self._retire_idle()
         for failure in started:
             if isinstance(failure, BaseException):
                 raise failure
@@ -114,8 +114,7 @@ class RenderPool:
             child.kill()
         for _ in range(self._config.processes):  # whoever was at work or waiting has left when all slots are ours
             await self._slots.acquire()
-        while self._idle:
-            self._retire(self._idle.pop())
+        self._retire_idle()
         await asyncio.gather(*self._endings)
 
     @contextlib.asynccontextmanager
@@ -168,6 +167,10 @@ class RenderPool:
     def _is_worn(self, child: RenderChild) -> bool:
         resident = process_usage.resident_bytes(child.pid) or 0
         return child.rendered >= self._config.recycle_after_renders or resident > self._config.recycle_above_bytes
+
+    def _retire_idle(self) -> None:
+        while self._idle:
+            self._retire(self._idle.pop())
 
     def _retire(self, child: RenderChild) -> None:
         child.kill()
