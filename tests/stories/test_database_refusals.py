@@ -75,9 +75,8 @@ def test_a_login_that_may_not_migrate_is_told_what_it_lacks(
     assert "TINTYPE_DATABASE_OWNER_URL" in said
 
 
-def test_a_key_needs_a_schema_and_the_right_to_use_it(embedded_server: Server, tmp_path: Path) -> None:
-    key = COMMANDS[2]
-    assert "tintype migrate" in refusal(key, fresh_database(embedded_server), tmp_path)
+def test_a_key_for_a_database_without_the_schema_leads_to_migrate(embedded_server: Server, tmp_path: Path) -> None:
+    assert "tintype migrate" in refusal(("key", "create"), fresh_database(embedded_server), tmp_path)
 
 
 @pytest.mark.parametrize("command", COMMANDS[:2], ids=lambda words: words[0])
