@@ -35,7 +35,7 @@ class RenderPoolConfig:
     """Processor time per picture, after which SIGXCPU; None is three quarters of the timeout: what costs too much is
     to be told from what had to wait."""
     memory_bytes: int = 560 * MiB
-    """Of data per process, so that it stays under 600 MB with its libraries. See docs for what each format needs."""
+    """Of data per process, so that it stays under 600 MB with its libraries (measured by `bench/memory.py`)."""
     answer_bytes: int = 128 * MiB
     """All variants of a picture together; a PNG of 4096 × 4096 pixels has up to 50 MB."""
     recycle_after_renders: int = 500
