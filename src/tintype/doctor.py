@@ -16,6 +16,7 @@ from tintype.adapters.postgres_durability import durability_violations
 from tintype.adapters.postgres_embedded import EmbeddedConfig, PostgresUnavailable, running_superuser_url
 from tintype.adapters.render_pool import RenderPool
 from tintype.bootstrap import API_NICE, blob_store, render_config
+from tintype.database_errors import explain
 from tintype.db.migrate import pending_migrations
 from tintype.imaging.libvips import version as libvips_version
 from tintype.settings import Settings
@@ -57,6 +58,8 @@ def examine_installation(settings: Settings) -> list[Finding]:
     for subject, check in checks:
         try:
             findings += check(settings)
+        except psycopg.Error as error:
+            findings.append(Finding(subject, ok=False, detail=explain(error)))
         except Exception as error:  # noqa: BLE001 -- a check that breaks is a finding, and the others still run
             findings.append(Finding(subject, ok=False, detail=f"could not be examined: {error!r}."))
     return findings

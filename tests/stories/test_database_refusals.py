@@ -88,3 +88,11 @@ def test_a_database_that_is_newer_is_left_alone(
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("INSERT INTO public.tintype_migrations (name, checksum) VALUES ('9999_future', '')")
     assert "9999_future, which is newer than this Tintype" in refusal(command, url, tmp_path)
+
+
+def test_the_doctor_shows_no_piece_of_a_password_either(tmp_path: Path) -> None:
+    url = "postgresql://me:%zzhunter2@db.invalid/x"
+    looked = tintype("doctor", "--data", str(tmp_path), environment={"TINTYPE_DATABASE_URL": url})
+    assert looked.returncode == 1
+    assert "BAD  database: The database's URL cannot be understood" in looked.stdout
+    assert "hunter2" not in looked.stdout + looked.stderr
