@@ -18,7 +18,7 @@ from tintype.domain.transform import (
     recipe_from_json,
 )
 
-transforms = st.builds(Transform, st.integers(1, 8192), st.integers(1, 8192), st.sampled_from(Fit), st.integers(1, 100))
+transforms = st.builds(Transform, st.integers(1, 4096), st.integers(1, 4096), st.sampled_from(Fit), st.integers(1, 100))
 presets = st.builds(Preset, st.from_regex(r"[a-z0-9]{1,8}", fullmatch=True), transforms, eager=st.booleans())
 
 
