@@ -57,7 +57,7 @@ def idle(product: Product, image: dict[str, Any], *, within: float = 10.0) -> bo
 
 
 def in_work(product: Product, image: dict[str, Any]) -> bool:
-    return eventually(lambda: jobs(product, image) == [("doing", 0)])
+    return eventually(lambda: jobs(product, image) == [("doing", 0)], within=10)
 
 
 def traces(product: Product, image: dict[str, Any]) -> tuple[Any, ...]:
@@ -141,7 +141,7 @@ def test_what_happened_to_an_image_while_its_job_was_under_way_wins(
     assert idle(single, image)
     assert state(single, image) == expected
     if change is purge:
-        assert traces(single, image)[1:] == ([], [])
+        assert eventually(lambda: traces(single, image)[1:] == ([], []))
         assert single.client.get(f"/api/v1/images/{image['id']}").status_code == 410
 
 
@@ -184,6 +184,17 @@ def test_a_job_whose_end_could_not_be_recorded_is_found_by_the_worker_itself() -
             assert idle(product, image, within=TAKEN_OVER_SECONDS)
             assert pids(product, "worker") == worker
             assert state(product, image) == "ready"
+
+
+def test_what_a_killed_worker_had_stored_and_not_recorded_goes_with_the_image(single: Product) -> None:
+    image = single.settled(single.upload(samples.jpeg(seed=35)))
+    recorded = next(
+        single.data / name for name in single.files("blobs") if image["sha256"] in name and "/thumb/" in name
+    )
+    unrecorded = recorded.with_name(f"{image['sha256']}-{'0' * 32}{recorded.suffix}")
+    unrecorded.write_bytes(recorded.read_bytes())
+    assert single.client.delete(f"/api/v1/images/{image['id']}").status_code == 204
+    assert not unrecorded.exists()
 
 
 def test_a_picture_is_seen_to_be_ready_though_the_worker_died_before_it_told_anybody() -> None:

@@ -20,7 +20,7 @@ from uploading import Ledger, uploading
 PROCESSES: Final = ("--api-processes", "2", "--workers", "2", "--renderers", "1")
 CLIENTS: Final = 4
 KILLS: Final = 24
-PAUSE: Final = (0.3, 2.0)
+PAUSE: Final = (0.2, 1.6)
 """Seconds between two kills: some hit what has not come back, some what has caught up."""
 
 SETTLE_SECONDS: Final = 60.0
@@ -81,7 +81,7 @@ def test_killing_every_sort_of_process_under_load_loses_nothing_that_was_acknowl
 def test_a_product_that_acknowledges_too_early_is_caught_losing_images(passable_tmp_path: Path, code: str) -> None:
     environment = sabotaged(passable_tmp_path / "broken", code)
     with restartable(passable_tmp_path / "data", *PROCESSES, environment=environment) as target:
-        trial = kill_under_load(target, Ledger(), roles=("api process",), kills=5, settle_seconds=3)
+        trial = kill_under_load(target, Ledger(), roles=("api process",), kills=4, settle_seconds=3)
     assert len(trial.violations["lost"]) > 0
 
 
