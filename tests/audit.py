@@ -23,12 +23,16 @@ from uploading import Acknowledged, Ledger
 
 Violations = dict[str, list[str]]
 
+READY_SECONDS: Final = 30.0
+"""Until what was killed last is back, on a busy machine."""
+
 FORMATS: Final = {"jpg": "JPEG", "webp": "WEBP"}
 
 
 def settle(product: Product, *, within: float) -> bool:
-    """Wait until everything answers and no work is left; return whether that came before the time was up."""
-    return eventually(lambda: _is_ready(product) and _work_left(product) == 0, within=within)
+    """Wait until everything answers, then until no work is left; return whether both came in time."""
+    ready = eventually(lambda: _is_ready(product), within=READY_SECONDS)
+    return ready and eventually(lambda: _work_left(product) == 0, within=within)
 
 
 def _is_ready(product: Product) -> bool:
