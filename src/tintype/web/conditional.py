@@ -69,8 +69,6 @@ def _suffix(last: str, size: int) -> ByteRange:
 
 
 def _names(if_none_match: str, etag: str) -> bool:
-    if if_none_match == etag:  # what every browser sends
-        return True
     tags = [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]
     return "*" in tags or etag in tags
 

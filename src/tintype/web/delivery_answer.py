@@ -38,7 +38,13 @@ _COMMON: Final[RawHeaders] = [
 ]
 
 
-_NOT_IN_304: Final = frozenset({b"content-type", b"content-length", b"content-disposition"})
+_NOT_IN_304: Final = frozenset(
+    {
+        *(b"content-type", b"content-length", b"content-disposition", b"accept-ranges"),
+        *(b"x-content-type-options", b"content-security-policy"),
+    }
+)
+"""What is said about bytes to whoever gets them; the cache that asks has had it with them (RFC 9110 §15.4.5)."""
 _CONDITIONS: Final = frozenset({b"if-none-match", b"if-modified-since", b"range", b"if-range"})
 
 
@@ -70,10 +76,12 @@ class Representation:
     file: StoredFile
     modified: datetime
     headers: RawHeaders
+    tag: bytes = field(init=False)
     whole: Answer = field(init=False)
     not_modified: Answer = field(init=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "tag", self.file.etag.encode())
         whole = Answer(200, self.headers, ByteRange(0, self.file.size - 1))
         not_modified = Answer(304, [header for header in self.headers if header[0] not in _NOT_IN_304])
         object.__setattr__(self, "whole", whole)
@@ -114,6 +122,8 @@ def answer(representation: Representation, request: dict[bytes, bytes]) -> Answe
     """Return 200, 206, 304 or 416, as the request's headers want it."""
     if _CONDITIONS.isdisjoint(request):
         return representation.whole
+    if request.get(b"if-none-match") == representation.tag:  # what every browser sends
+        return representation.not_modified
     if is_not_modified(
         if_none_match=_text(request, b"if-none-match"),
         if_modified_since=_text(request, b"if-modified-since"),
