@@ -102,6 +102,9 @@ class Worker:
     def _connections(self) -> AsyncConnectionPool[Connection]:
         """Return the queue's own connections. One that procrastinate makes would wait ever longer for the database."""
         options = {name: value for name, value in connection_options(self._database).items() if name != "autocommit"}
+        # That a job was taken or is done need not survive a power cut: it runs again, and changes nothing. What it did
+        # is committed by the stories' own connections, which wait for the disk.
+        options["options"] += " -c synchronous_commit=off"
         return AsyncConnectionPool(
             self._database.url,
             kwargs=options,

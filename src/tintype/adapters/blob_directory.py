@@ -94,6 +94,8 @@ class BlobDirectory:
         self.prepare()
         if self._confirm(target, size, sha256):
             return False
+        with reporting():
+            self._sketch_directory(target.parent)
         with self._draft() as draft:
             fill(draft.descriptor, chunks, size, sha256)
             with reporting():
@@ -257,6 +259,17 @@ class BlobDirectory:
             directory.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
             flush_directory(directory.parent)
         self._known.add(directory)
+
+    def _sketch_directory(self, directory: Path) -> None:
+        """Make the directories above a blob, not durable yet.
+
+        The file's own flush, which comes next, commits a journal that has them in it; `_make_directory` then flushes
+        what is clean. In the other order each new directory costs a commit of its own: most puts into a young store.
+        """
+        if directory == self._root or directory in self._known or directory.is_dir():
+            return
+        self._sketch_directory(directory.parent)
+        directory.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
 
     # The root
 
