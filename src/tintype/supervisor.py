@@ -39,7 +39,7 @@ from tintype.db.setup import allow_login, ensure_default_tenant
 from tintype.domain.tokens import Token
 from tintype.settings import SECRET_KEY_FILE, Settings
 from tintype.telemetry.metrics import DIRECTORY_VARIABLE
-from tintype.telemetry.metrics_directory import make_metrics_directory, remove_metrics_directory
+from tintype.telemetry.metrics_directory import MetricsDirectory
 
 RUN_DIRECTORY: Final = "run"
 """In the data directory: what is of this run alone."""
@@ -100,6 +100,7 @@ class Supervisor:
         self._stop = threading.Event()
         self._postgres: EmbeddedPostgres | None = None
         self._database_due = 0.0
+        self._metrics: MetricsDirectory | None = None
         self._children: list[_Child] = []
         self._log = structlog.get_logger("tintype.supervisor")
 
@@ -130,7 +131,8 @@ class Supervisor:
         """Make database, keys and directories ready; return the first API key if it was made now."""
         if self._settings.role != "worker":
             _refuse_taken_port(self._settings.host, self._settings.port)
-        self._environment |= {DIRECTORY_VARIABLE: str(make_metrics_directory(self._settings.data / RUN_DIRECTORY))}
+        self._metrics = MetricsDirectory(self._settings.data / RUN_DIRECTORY)
+        self._environment[DIRECTORY_VARIABLE] = str(self._metrics.path)
         if self._settings.secret_key is None:
             _ensure_secret_key(self._settings.data / SECRET_KEY_FILE)
         owner_url = self._start_database()
@@ -250,7 +252,8 @@ class Supervisor:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-        remove_metrics_directory(self._settings.data / RUN_DIRECTORY)
+        if self._metrics is not None:
+            self._metrics.remove()
         if self._postgres is not None:
             self._postgres.stop()
 
