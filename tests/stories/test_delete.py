@@ -230,7 +230,8 @@ def test_a_request_for_a_variant_during_the_delete_brings_nothing_back(product: 
             ]
             time.sleep(0.03)
             assert delete(product, image) == 204
-            assert {answer.result().status_code for answer in asked} <= {200, 410}
+            # 404: chosen before the delete, and opened after it.
+            assert {answer.result().status_code for answer in asked} <= {200, 404, 410}
         assert eventually(partial(has_no_files, product, image))
 
 
@@ -243,7 +244,9 @@ def test_an_upload_that_races_with_the_delete_of_its_bytes_is_never_lost(product
             served = product.stranger.get(image["url"])
             assert (served.status_code, served.content) == (200, data)
         assert delete(product, image) == 204
-        assert product.stranger.get(image["url"]).status_code == 410
+        assert eventually(
+            lambda: product.stranger.get(image["url"]).status_code == 410
+        )  # the other process hears of it
         return image
 
     with ThreadPoolExecutor(4) as pool:

@@ -11,6 +11,7 @@ import os
 import socket
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -61,9 +62,20 @@ def _be_the_first_to_go() -> None:
         Path("/proc/self/oom_score_adj").write_bytes(_OOM_SCORE)
 
 
+def _be_nice(nice: int) -> None:
+    """Give way to uploads. Where Linux groups processes by session (autogroup, sched(7)), nice counts within one alone.
+
+    A renderer is a session of its own, so its session must be nice, too. The kernel takes that now and then only from
+    an ordinary user (EAGAIN); renderers start seldom, and one that missed it is merely less polite.
+    """
+    os.nice(nice)
+    with suppress(OSError):
+        Path("/proc/self/autogroup").write_text(str(nice))
+
+
 def _prepare(beginning: protocol.Begin) -> protocol.Ready:
     """Lock the process, then render a picture: libvips now has its threads, and the locks let it work."""
-    os.nice(beginning.nice)
+    _be_nice(beginning.nice)
     libvips.confine()
     with tempfile.TemporaryFile() as rehearsal:
         rehearsal.write(_REHEARSAL)
