@@ -5,6 +5,7 @@ import os
 import signal
 import struct
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 import pytest
@@ -276,8 +277,8 @@ def test_a_decoder_that_hangs_costs_a_pause_and_no_worker() -> None:
         start_product(directory / "data", "--workers", "1", "--renderers", "2", environment=environment) as product,
     ):
         worker, decoders = pids(product, "worker"), pids(product, "renderer")
-        with frozen(decoders[0]):
-            images = [product.upload(samples.jpeg(seed=seed)) for seed in range(8)]
+        with frozen(decoders[0]), ThreadPoolExecutor(8) as pool:  # so many at once that both decoders are wanted
+            images = list(pool.map(product.upload, [samples.jpeg(1600, 1200, seed=seed) for seed in range(8)]))
             states = {product.settled(image)["state"] for image in images}
         assert states == {"ready"}
         assert product.metric("tintype_jobs_total", task="process_image", outcome="error") >= 1
