@@ -10,12 +10,15 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from product import Product, start_product
+from product import Product, eventually, start_product
 
 SUPERVISOR: Final = "supervisor"
 ROLES: Final = (SUPERVISOR, "api process", "server", "postgres", "renderer", "worker")
 """Every sort of process, in the order of their deaths. The worker comes last: what it had not told the others by then,
 no restart of theirs makes up for."""
+
+STARTED_SECONDS: Final = 20.0
+"""How long a process that is part of a whole product may take to be there, on a busy machine."""
 
 VICTIM_SECONDS: Final = 5.0
 """How long a victim is waited for: what was killed last may not be back yet."""
@@ -59,6 +62,12 @@ def pids(product: Product, role: str) -> list[int]:
     if role == SUPERVISOR:
         return [top]
     return [pid for pid, command in product.children().items() if _role(pid, command, top) == role]
+
+
+def started(product: Product, role: str, *, count: int = 1) -> list[int]:
+    """Return the processes of this role once there are so many: ready is who answers, before decoders are up."""
+    assert eventually(lambda: len(pids(product, role)) >= count, within=STARTED_SECONDS), f"there is no {role}"
+    return pids(product, role)
 
 
 def _role(pid: int, command: str, supervisor: int) -> str | None:

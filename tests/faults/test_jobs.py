@@ -12,7 +12,7 @@ import pytest
 from psycopg.types.json import Jsonb
 
 import samples
-from killing import frozen, pids
+from killing import frozen, pids, started
 from postgres import passable_directory
 from product import Product, eventually, start_product
 from sabotage import WORKER, sabotaged
@@ -135,7 +135,7 @@ CHANGES: Final = (replace, trash, quarantine, purge)
 def test_what_happened_to_an_image_while_its_job_was_under_way_wins(
     single: Product, change: Callable[[Product, dict[str, Any]], str]
 ) -> None:
-    with frozen(*pids(single, "renderer")):
+    with frozen(*started(single, "renderer")):
         image = single.upload(samples.jpeg(seed=CHANGES.index(change) + 10))
         assert in_work(single, image)
         expected = change(single, image)
@@ -150,7 +150,7 @@ def test_what_happened_to_an_image_while_its_job_was_under_way_wins(
 
 
 def test_the_job_of_a_killed_worker_is_taken_over_and_that_counts_as_an_attempt(single: Product) -> None:
-    with frozen(*pids(single, "renderer")):
+    with frozen(*started(single, "renderer")):
         image = single.upload(samples.jpeg(seed=30))
         assert in_work(single, image)
         os.kill(pids(single, "worker")[0], signal.SIGKILL)
@@ -210,7 +210,7 @@ def test_a_picture_is_seen_to_be_ready_though_the_worker_died_before_it_told_any
     with passable_directory() as directory:
         environment = sabotaged(directory / "broken", code, WORKER)
         with start_product(directory / "data", *ONE_OF_EACH, environment=environment) as product:
-            with frozen(*pids(product, "renderer")):
+            with frozen(*started(product, "renderer")):
                 image = product.upload(samples.jpeg())
                 path = f"/api/v1/images/{image['id']}"
                 assert product.client.get(path).json()["state"] == "processing"
@@ -260,7 +260,7 @@ def test_images_that_no_decoder_can_read_end_rejected_and_hold_up_nobody(single:
 
 
 def test_a_file_on_which_the_decoder_crashes_is_rejected_alone(single: Product) -> None:
-    (decoder,) = pids(single, "renderer")
+    (decoder,) = started(single, "renderer")
     with frozen(decoder):
         poison = single.upload(samples.jpeg(seed=50))
         assert in_work(single, poison)
@@ -276,7 +276,7 @@ def test_a_decoder_that_hangs_costs_a_pause_and_no_worker() -> None:
         passable_directory() as directory,
         start_product(directory / "data", "--workers", "1", "--renderers", "2", environment=environment) as product,
     ):
-        worker, decoders = pids(product, "worker"), pids(product, "renderer")
+        worker, decoders = pids(product, "worker"), started(product, "renderer", count=2)
         with frozen(decoders[0]), ThreadPoolExecutor(8) as pool:  # so many at once that both decoders are wanted
             images = list(pool.map(product.upload, [samples.jpeg(1600, 1200, seed=seed) for seed in range(8)]))
             states = {product.settled(image)["state"] for image in images}
