@@ -95,14 +95,17 @@ class Product:
 
     def stop(self, *, number: int = signal.SIGTERM) -> int:
         """End the server and return its exit status."""
-        if self._superuser is not None:
-            self._superuser.close()
+        self.hang_up()
         if self.process.poll() is None:
             self.process.send_signal(number)
-        status = self.process.wait(40)
+        return self.process.wait(40)
+
+    def hang_up(self) -> None:
+        """Close every connection of the test's own: one that is left would be held against the next test."""
+        if self._superuser is not None:
+            self._superuser.close()
         self.client.close()
         self.stranger.close()
-        return status
 
 
 @contextmanager
@@ -124,7 +127,10 @@ def start_product(
         said = _read_until_ready(process, log)
         found = re.search(r"ttk_\w+", said)
         product = Product(f"http://127.0.0.1:{number}", found[0] if found else key, data, process, log)
-        yield product
+        try:
+            yield product
+        finally:
+            product.hang_up()
         product.stop()
     finally:
         if process.poll() is None:
