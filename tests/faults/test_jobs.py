@@ -5,7 +5,6 @@ import os
 import signal
 import struct
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 import pytest
@@ -274,13 +273,14 @@ def test_a_decoder_that_hangs_costs_a_pause_and_no_worker() -> None:
     environment = BRISK | {"TINTYPE_RENDER__TIMEOUT_SECONDS": "2"}
     with (
         passable_directory() as directory,
-        start_product(directory / "data", "--workers", "1", "--renderers", "2", environment=environment) as product,
+        start_product(directory / "data", *ONE_OF_EACH, environment=environment) as product,
     ):
-        worker, decoders = pids(product, "worker"), started(product, "renderer", count=2)
-        with frozen(decoders[0]), ThreadPoolExecutor(8) as pool:  # so many at once that both decoders are wanted
-            images = list(pool.map(product.upload, [samples.jpeg(1600, 1200, seed=seed) for seed in range(8)]))
-            states = {product.settled(image)["state"] for image in images}
-        assert states == {"ready"}
+        worker, decoders = pids(product, "worker"), started(product, "renderer")
+        with frozen(*decoders):
+            stuck = product.upload(samples.jpeg(seed=0))
+            assert in_work(product, stuck)
+            neighbours = [product.upload(samples.jpeg(seed=seed)) for seed in range(1, 4)]
+            assert {product.settled(image)["state"] for image in (*neighbours, stuck)} == {"ready"}
         assert product.metric("tintype_jobs_total", task="process_image", outcome="error") >= 1
         assert pids(product, "worker") == worker
-        assert decoders[0] not in pids(product, "renderer")
+        assert not set(decoders) & set(pids(product, "renderer"))
