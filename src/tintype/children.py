@@ -1,6 +1,7 @@
 """What the supervisor starts: the server process, which only forks and so loads as little as it can, and workers."""
 
 import multiprocessing
+import signal
 from typing import TYPE_CHECKING
 
 from tintype.adapters.parent_death import die_with_parent
@@ -25,6 +26,8 @@ def api_application() -> "Application":
         # Before the second that the import takes, and by the pid that forked us: when that is dead already, `getppid`
         # names whoever adopted us, with whom we would live on and keep the port.
         die_with_parent(server.pid)
+    # The server's own handler came along with the fork and would take a stop for done until Granian sets another.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
     from tintype import bootstrap  # noqa: PLC0415 -- the server process, from which we were forked, must not load it
 
