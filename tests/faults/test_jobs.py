@@ -113,7 +113,9 @@ def replace(product: Product, image: dict[str, Any]) -> str:
 
 
 def trash(product: Product, image: dict[str, Any]) -> str:
-    product.query("UPDATE images SET state = 'trashed' WHERE id = %s", number(image))
+    product.query(
+        "UPDATE images SET state = 'trashed', trashed_at = now(), trashed_from = state WHERE id = %s", number(image)
+    )
     return "trashed"
 
 

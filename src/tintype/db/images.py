@@ -8,7 +8,7 @@ from psycopg.types.json import Jsonb
 from tintype.db.pool import Connection
 from tintype.domain.format import Format
 from tintype.domain.ids import ImageRef, bucket_of
-from tintype.domain.image import Image, State, sources_of
+from tintype.domain.image import Attachment, Image, State, sources_of
 from tintype.domain.transform import recipe_from_json
 from tintype.domain.visibility import Visibility
 
@@ -16,7 +16,8 @@ _SELECT: Final[
     LiteralString
 ] = """SELECT id, tenant, secret, owner, created_by, kind, recipe, sha256, source_sha256, format,
     width, height, frames, size, title, alt, tags, visibility, state, state_reason, version, thumbhash, dominant_color,
-    write_token_hash, read_token_hash, created_at, updated_at, purged_at FROM images"""
+    write_token_hash, read_token_hash, created_at, updated_at, purged_at, revision, hold, trashed_at, trashed_from,
+    expires_at, attached_type, attached_id FROM images"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +42,9 @@ async def insert_image(connection: Connection, image: Image, *, sanitiser_versio
     await connection.execute(
         """INSERT INTO images (bucket, id, tenant, secret, owner, created_by, kind, recipe, sha256, source_sha256,
                sanitiser_version, format, width, height, frames, size, title, alt, tags, visibility, state, version,
-               write_token_hash, read_token_hash, created_at, updated_at)
+               write_token_hash, read_token_hash, created_at, updated_at, expires_at, attached_type, attached_id)
            VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s,
-               %s)""",
+               %s, %s, %s, %s)""",
         [
             bucket_of(image.id),
             image.id,
@@ -71,6 +72,9 @@ async def insert_image(connection: Connection, image: Image, *, sanitiser_versio
             image.read_token_hash,
             image.created_at,
             image.updated_at,
+            image.expires_at,
+            image.attached_to.type if image.attached_to else None,
+            image.attached_to.id if image.attached_to else None,
         ],
     )
 
@@ -97,7 +101,8 @@ async def mark_ready(connection: Connection, image_id: int, *, version: int, out
     The life cycle knows other ways to become ready (a review, a restore), but they are not a job's to take.
     """
     await connection.execute(
-        """UPDATE images SET state = %s, state_reason = NULL, thumbhash = %s, dominant_color = %s, updated_at = now()
+        """UPDATE images SET state = %s, state_reason = NULL, thumbhash = %s, dominant_color = %s, updated_at = now(),
+               revision = revision + 1
            WHERE bucket = %s AND id = %s AND version = %s AND state = %s""",
         [
             State.READY,
@@ -114,7 +119,7 @@ async def mark_ready(connection: Connection, image_id: int, *, version: int, out
 async def mark_unusable(connection: Connection, image_id: int, *, version: int, state: State, reason: str) -> None:
     """Make the image rejected or failed for `reason` (a stable code), if it is still processing in this version."""
     await connection.execute(
-        """UPDATE images SET state = %s, state_reason = %s, updated_at = now()
+        """UPDATE images SET state = %s, state_reason = %s, updated_at = now(), revision = revision + 1
            WHERE bucket = %s AND id = %s AND version = %s AND state = %s""",
         [state, reason, bucket_of(image_id), image_id, version, State.PROCESSING],
     )
@@ -126,7 +131,8 @@ async def empty_image(connection: Connection, image_id: int) -> None:
         """UPDATE images SET state = %s, state_reason = NULL, version = version + 1, title = NULL, alt = NULL,
                tags = '{}', sha256 = '', source_sha256 = '', width = 0, height = 0, frames = 0, size = 0,
                thumbhash = NULL, dominant_color = NULL, write_token_hash = NULL, read_token_hash = NULL,
-               updated_at = now(), purged_at = now()
+               trashed_at = NULL, trashed_from = NULL, expires_at = NULL, attached_type = NULL, attached_id = NULL,
+               updated_at = now(), purged_at = now(), revision = revision + 1
            WHERE bucket = %s AND id = %s AND state = ANY (%s)""",
         [State.PURGED, bucket_of(image_id), image_id, list(sources_of(State.PURGED))],
     )
@@ -135,7 +141,10 @@ async def empty_image(connection: Connection, image_id: int) -> None:
 def _image(row: tuple[Any, ...]) -> Image:
     (
         image_id, tenant, secret, owner, created_by, kind, recipe, sha256, source_sha256, fmt,
-        width, height, frames, size, title, alt, tags, visibility, state, *rest,
+        width, height, frames, size, title, alt, tags, visibility, state,
+        state_reason, version, thumbhash, dominant_color, write_token_hash, read_token_hash,
+        created_at, updated_at, purged_at, revision, hold, trashed_at, trashed_from, expires_at,
+        attached_type, attached_id,
     ) = row  # fmt: skip
     return Image(
         image_id,
@@ -157,5 +166,19 @@ def _image(row: tuple[Any, ...]) -> Image:
         tuple(tags),
         Visibility(visibility),
         State(state),
-        *rest,
+        state_reason,
+        version,
+        thumbhash,
+        dominant_color,
+        write_token_hash,
+        read_token_hash,
+        created_at,
+        updated_at,
+        purged_at,
+        revision,
+        hold,
+        trashed_at,
+        State(trashed_from) if trashed_from is not None else None,
+        expires_at,
+        Attachment(attached_type, attached_id) if attached_type is not None else None,
     )

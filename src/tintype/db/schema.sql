@@ -602,6 +602,13 @@ CREATE TABLE tintype.images (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
     purged_at timestamp with time zone,
+    revision integer DEFAULT 1 NOT NULL,
+    hold boolean DEFAULT false NOT NULL,
+    trashed_at timestamp with time zone,
+    trashed_from text,
+    expires_at timestamp with time zone,
+    attached_type text,
+    attached_id text,
     CONSTRAINT images_secret_check CHECK ((length(secret) = 8)),
     CONSTRAINT images_state_check CHECK ((state = ANY (ARRAY['processing'::text, 'ready'::text, 'rejected'::text, 'failed'::text, 'quarantined'::text, 'trashed'::text, 'purged'::text]))),
     CONSTRAINT images_visibility_check CHECK ((visibility = ANY (ARRAY['public'::text, 'unlisted'::text, 'followers'::text, 'private'::text])))
@@ -713,6 +720,9 @@ ALTER TABLE ONLY tintype.procrastinate_periodic_defers ALTER COLUMN id SET DEFAU
 ALTER TABLE ONLY tintype.api_keys
     ADD CONSTRAINT api_keys_pkey PRIMARY KEY (id);
 
+ALTER TABLE tintype.images
+    ADD CONSTRAINT attachment_is_whole CHECK (((attached_type IS NULL) = (attached_id IS NULL))) NOT VALID;
+
 ALTER TABLE ONLY tintype.blob_refs
     ADD CONSTRAINT blob_refs_pkey PRIMARY KEY (bucket, tenant, sha256, image, version);
 
@@ -743,12 +753,30 @@ ALTER TABLE ONLY tintype.tenants
 ALTER TABLE ONLY tintype.tenants
     ADD CONSTRAINT tenants_slug_key UNIQUE (slug);
 
+ALTER TABLE tintype.images
+    ADD CONSTRAINT trashed_from_is_known CHECK (((trashed_at IS NULL) = (trashed_from IS NULL))) NOT VALID;
+
+ALTER TABLE tintype.images
+    ADD CONSTRAINT trashed_is_whole CHECK (((state = 'trashed'::text) = (trashed_at IS NOT NULL))) NOT VALID;
+
 ALTER TABLE ONLY tintype.variants
     ADD CONSTRAINT variants_pkey PRIMARY KEY (bucket, tenant, sha256, digest);
 
 CREATE INDEX idx_procrastinate_jobs_worker_not_null ON tintype.procrastinate_jobs USING btree (worker_id) WHERE ((worker_id IS NOT NULL) AND (status = 'doing'::tintype.procrastinate_job_status));
 
 CREATE INDEX idx_procrastinate_workers_last_heartbeat ON tintype.procrastinate_workers USING btree (last_heartbeat);
+
+CREATE INDEX images_by_attachment ON tintype.images USING btree (tenant, attached_type, attached_id, id DESC) WHERE (attached_type IS NOT NULL);
+
+CREATE INDEX images_by_source ON tintype.images USING btree (tenant, source_sha256, id DESC) WHERE (state <> 'purged'::text);
+
+CREATE INDEX images_expiring ON tintype.images USING btree (expires_at) WHERE (expires_at IS NOT NULL);
+
+CREATE INDEX images_of_tenant ON tintype.images USING btree (tenant, id DESC) WHERE (state <> 'purged'::text);
+
+CREATE INDEX images_processing ON tintype.images USING btree (updated_at) WHERE (state = 'processing'::text);
+
+CREATE INDEX images_trashed ON tintype.images USING btree (trashed_at) WHERE (trashed_at IS NOT NULL);
 
 CREATE INDEX procrastinate_events_job_id_fkey_v1 ON tintype.procrastinate_events USING btree (job_id);
 

@@ -72,6 +72,14 @@ def _allows(current: State, to: State) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
+class Attachment:
+    """What an image belongs to, in the tenant's own words; the type `account` is ours."""
+
+    type: str
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Image:
     """An image's row. `width` and `height` are pixels after orientation, `size` the stored bytes."""
 
@@ -103,6 +111,14 @@ class Image:
     created_at: datetime
     updated_at: datetime
     purged_at: datetime | None
+    revision: int = 1
+    """One more with every change that a client can see."""
+    hold: bool = False
+    trashed_at: datetime | None = None
+    trashed_from: State | None = None
+    """The state that a restore gives back."""
+    expires_at: datetime | None = None
+    attached_to: Attachment | None = None
 
     @property
     def ref(self) -> ImageRef:

@@ -10,6 +10,13 @@ from tintype.domain.image import Image, State
 from tintype.domain.transform import Variant
 
 
+class AttachmentJson(msgspec.Struct):
+    """What an image belongs to."""
+
+    type: str
+    id: str
+
+
 class ImageJson(msgspec.Struct, kw_only=True):
     """An image. `width` and `height` are pixels after orientation, `bytes` the stored size, times UTC."""
 
@@ -37,7 +44,7 @@ class ImageJson(msgspec.Struct, kw_only=True):
     dominant_color: str | None
     views: int | None
     owner: None
-    attached_to: None
+    attached_to: AttachmentJson | None
     created_at: str
     expires_at: str | None
     delete_token: str | msgspec.UnsetType = msgspec.UNSET
@@ -94,9 +101,9 @@ def present_image(
         dominant_color=image.dominant_color,
         views=None,
         owner=None,
-        attached_to=None,
+        attached_to=AttachmentJson(image.attached_to.type, image.attached_to.id) if image.attached_to else None,
         created_at=_time(image.created_at),
-        expires_at=None,
+        expires_at=_time(image.expires_at) if image.expires_at else None,
         delete_token=delete_token or msgspec.UNSET,
         read_token=read_token or msgspec.UNSET,
     )
