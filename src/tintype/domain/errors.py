@@ -54,6 +54,7 @@ class Code(StrEnum):
     IMAGE_NOT_READY = "image.not_ready", Kind.CONFLICT, "The image cannot be shown"
     UPLOAD_EMPTY = "upload.empty", Kind.INVALID, "There is no file"
     UPLOAD_INCOMPLETE = "upload.incomplete", Kind.UNREADABLE, "The upload ended early"
+    UPLOAD_CHECKSUM_MISMATCH = "upload.checksum_mismatch", Kind.INVALID, "Not the bytes that were announced"
     UPLOAD_STALLED = "upload.stalled", Kind.TIMEOUT, "The upload stopped half way"
     RATE_LIMITED = "rate_limited", Kind.RATE_LIMITED, "Too many requests"
     AUTH_REQUIRED = "auth.required", Kind.UNAUTHENTICATED, "Sign in first"

@@ -24,6 +24,7 @@ from tintype.db.images import insert_image
 from tintype.db.jobs import enqueue_process_image
 from tintype.db.notify import Notifier
 from tintype.db.pool import Clash, Database
+from tintype.domain.digest import refuse_other_bytes
 from tintype.domain.errors import Code, Problem
 from tintype.domain.format import Format
 from tintype.domain.image import Image, State
@@ -54,6 +55,8 @@ class Submission:
     alt: str | None = None
     tags: tuple[str, ...] = ()
     visibility: Visibility | None = None
+    sha256: bytes | None = None
+    """Of the file, when the caller knows it: other bytes are refused."""
 
 
 class Incoming(Protocol):
@@ -118,6 +121,7 @@ class UploadImage:
                 if staged.size > submission.kind.limits.max_bytes:
                     raise _too_large(submission.kind.limits.max_bytes)
                 file, source_sha256 = await staged.finish()
+                refuse_other_bytes(submission.sha256, source_sha256)
                 stored = await asyncio.to_thread(_sanitise, file, source_sha256, submission.kind)
                 return await self._store(submission, stored)
         except BlobStoreFull as error:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from tintype.domain.errors import Code, Problem
+from tintype.web.checksums import BodyChecksums
 
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 
@@ -30,11 +31,20 @@ class RequestBody:
         self._receive = receive
         self._declared = declared
         self._limits = limits
+        self._checksums = BodyChecksums(())
         self._ended = False
         self.received = 0
 
+    def expect(self, checksums: BodyChecksums) -> None:
+        """Have the body refused at its end unless it has these checksums."""
+        self._checksums = checksums
+
     async def chunks(self) -> AsyncIterator[bytes]:
-        """Give the bytes; `Problem` upload.stalled when none come for long, upload.incomplete when they end early."""
+        """Give the bytes.
+
+        `Problem`: upload.stalled when none come for long, upload.incomplete when they end early,
+        upload.checksum_mismatch when they are not those that the header announced.
+        """
         deadline = asyncio.get_running_loop().time() + self._limits.deadline_seconds
         while not self._ended:
             try:
@@ -45,9 +55,11 @@ class RequestBody:
                 raise Problem(Code.UPLOAD_STALLED, "No more bytes came for too long. Send the file again.") from error
             chunk = self._take(message)
             if chunk:
+                self._checksums.update(chunk)
                 yield chunk
         if self._declared is not None and self.received != self._declared:
             raise _incomplete()
+        self._checksums.verify()
 
     async def drain(self) -> None:
         """Read on for a while once the answer is sent: who is still sending would see a broken pipe in its place."""

@@ -25,6 +25,7 @@ from tintype.usecases.purge_image import PurgeImage
 from tintype.usecases.upload_image import Accepted, UploadImage, refuse_if_longer
 from tintype.web.auth import Authenticator, Caller
 from tintype.web.body import AFTER_ANSWER_KEY, BodyLimits, RequestBody
+from tintype.web.checksums import BodyChecksums
 from tintype.web.image_json import ImageJson, VariantJson, present_image, present_variant
 from tintype.web.openapi import DeleteOperation, LookOperation, UploadOperation, problems
 from tintype.web.rate_limits import UploadLimiter
@@ -74,6 +75,7 @@ async def create_image(request: ApiRequest, api: NamedDependency[ImagesApi]) -> 
     """Take an image in; it is safe when this answers."""
     body = RequestBody(request.receive, declared=_content_length(request), limits=api.body_limits)
     try:
+        body.expect(BodyChecksums(request.scope["headers"]))
         caller = await api.caller(request)
         _refuse_stranger(api, caller)
         incoming = _incoming(request, body, api.kinds, caller)

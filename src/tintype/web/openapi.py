@@ -52,6 +52,7 @@ _FIELDS: Final = {
     "alt": _text("What the picture shows, for whoever cannot see it; at most 5,000 characters."),
     "tags": _text("Up to 30 tags, with commas between them."),
     "visibility": _text("Who may see it.", ["public", "unlisted", "private"]),
+    "sha256": _text("The SHA-256 of the file in hexadecimal; other bytes are refused."),
     "is_public": _text("false is `unlisted`.", ["true", "false"]),
 }
 _FILE: Final = Schema(type=OpenAPIType.STRING, format=OpenAPIFormat.BINARY, description="The image.")

@@ -9,6 +9,7 @@ from typing import Final
 
 from multipart import MultipartError, MultipartSegment, PushMultipartParser
 
+from tintype.domain.digest import BadDigest, parse_hex_sha256
 from tintype.domain.errors import Code, FieldError, Problem
 from tintype.domain.kind import UploadKind
 from tintype.domain.visibility import Visibility
@@ -191,13 +192,14 @@ def _check(given: Sequence[tuple[str, str]], kind: UploadKind, caller: Caller) -
         alt=_text(values, "alt", MAX_ALT_CHARACTERS, errors),
         tags=tuple(dict.fromkeys(tags)),
         visibility=_visibility(values, errors),
+        sha256=_sha256(values, errors),
     )
     if errors:
         raise _invalid(errors)
     return submission
 
 
-_FIELDS: Final = frozenset({"kind", "title", "alt", "visibility", "is_public"})
+_FIELDS: Final = frozenset({"kind", "title", "alt", "visibility", "is_public", "sha256"})
 
 
 def _text(values: Mapping[str, str], name: str, most: int, errors: list[FieldError]) -> str | None:
@@ -220,6 +222,14 @@ def _visibility(values: Mapping[str, str], errors: list[FieldError]) -> Visibili
             return Visibility.PUBLIC if values["is_public"] == "true" else Visibility.UNLISTED
         errors.append(FieldError("is_public", "Either true or false."))
     return None
+
+
+def _sha256(values: Mapping[str, str], errors: list[FieldError]) -> bytes | None:
+    try:
+        return parse_hex_sha256(values["sha256"].strip()) if "sha256" in values else None
+    except BadDigest as error:
+        errors.append(FieldError("sha256", f"This {error}."))
+        return None
 
 
 def _invalid(errors: list[FieldError]) -> Problem:
