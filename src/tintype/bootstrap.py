@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -14,6 +15,7 @@ from tintype.adapters.staging_local import LocalStaging
 from tintype.db.clock import DatabaseClock
 from tintype.db.notify import ImageListener, Notifier
 from tintype.db.pool import Database, DatabaseConfig
+from tintype.periodic import Periodic, PeriodicTask
 from tintype.ports.blobs import BlobStore
 from tintype.reads.delivery import DeliveryRecords
 from tintype.settings import SECRET_KEY_FILE, Settings, load_settings
@@ -33,7 +35,7 @@ from tintype.web.page import page_routes
 from tintype.web.rate_limits import UploadLimiter
 from tintype.web.representations import Representations
 from tintype.web.upload_request import DEFAULT_KIND
-from tintype.worker import Worker, WorkerConfig
+from tintype.worker import Stories, Worker, WorkerConfig
 
 API_RENDERERS: Final = 1
 """Decoders of an API process, for what is asked for before the job made it; started by the first such request."""
@@ -156,8 +158,9 @@ async def _work(settings: Settings) -> None:
         config=WorkerConfig(
             concurrency=settings.renderers * JOBS_PER_RENDERER, retry_seconds=settings.jobs.retry_seconds
         ),
-        make_variants=parts.make_variants,
-        purge_image=parts.purge_image,
+        stories=Stories(
+            parts.make_variants, parts.purge_image, Periodic(parts.database, _periodic_tasks(settings, parts))
+        ),
         metrics=parts.metrics,
         measure=measure,
     )
@@ -168,6 +171,13 @@ async def _work(settings: Settings) -> None:
         await worker.run()
     finally:
         await parts.close()
+
+
+def _periodic_tasks(settings: Settings, parts: _Parts) -> Iterator[PeriodicTask]:
+    """Give what is done at its time, each with its line in `[schedule]`."""
+    schedule = settings.schedule
+    del schedule, parts
+    yield from ()
 
 
 def worker_database(settings: Settings) -> DatabaseConfig:

@@ -19,6 +19,7 @@ from tintype.domain.transform import MAX_SIDE, Fit, Preset, Recipe, Transform
 from tintype.domain.visibility import Visibility
 from tintype.settings_values import (
     blobs_url,
+    cron,
     http_url,
     key_of,
     list_of,
@@ -102,6 +103,8 @@ class Settings:
     upload: UploadSettings
     render: RenderSettings
     jobs: JobSettings
+    schedule: dict[str, str | None]
+    """Task → when it is due, a cron expression in UTC; None is off."""
     kinds: dict[str, UploadKind]
 
 
@@ -278,6 +281,7 @@ def _build(read: _Reader) -> Settings | None:
             recycle_after=read.read("render.recycle_after", whole(1, 1_000_000), 1),
         ),
         jobs=JobSettings(retry_seconds=read.read("jobs.retry_seconds", positive, 1.0)),
+        schedule={name: read.read(f"schedule.{name}", cron, None) for name in read.table("schedule")},
         kinds={name: _kind(read, name, presets) for name in read.table("kinds")},
     )
 

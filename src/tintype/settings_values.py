@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 from urllib.parse import unquote, urlsplit
 
+from croniter import croniter
+
 T = TypeVar("T")
 
 MIN_SECRET_CHARACTERS: Final = 32
@@ -79,6 +81,15 @@ def size(value: object) -> int:
     if match is None or match[2] not in _UNITS or int(match[1]) == 0:
         raise ValueError("is not a size such as 10MB or 8MiB")
     return int(match[1]) * _UNITS[match[2]]
+
+
+def cron(value: object) -> str | None:
+    """Return a cron expression of five fields, or None for `off`."""
+    if value in {"off", False, ""}:
+        return None
+    if not isinstance(value, str) or len(value.split()) != 5 or not croniter.is_valid(value):
+        raise ValueError('is neither off nor five fields of cron such as "30 3 * * *"')
+    return value
 
 
 def pixels(value: object) -> int:

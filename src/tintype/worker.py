@@ -7,6 +7,7 @@ because their end could not be recorded.
 
 import asyncio
 import contextlib
+import functools
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -23,6 +24,7 @@ from tintype.db.clock import DatabaseClock
 from tintype.db.jobs import QUEUE, Task
 from tintype.db.pool import Connection, DatabaseConfig, connection_options
 from tintype.domain.errors import Problem
+from tintype.periodic import Periodic
 from tintype.telemetry.metrics import Metrics
 from tintype.usecases.make_variants import MakeVariants
 from tintype.usecases.purge_image import PurgeImage
@@ -44,7 +46,8 @@ RECONNECT_SECONDS: Final = 0.5
 """The pause before a lost queue is looked for again."""
 
 SWEEP_SECONDS: Final = 5.0
-"""Between two rounds: a dead worker's job waits half as long again as it takes to know that the worker is dead."""
+"""Between two rounds: a dead worker's job waits half as long again as it takes to know that the worker is dead, and
+what is due at its time is this late at most."""
 
 SHUTDOWN_SECONDS: Final = 25.0
 """How long a worker that is told to stop may finish its jobs; what is cut off is found by the sweep."""
@@ -60,6 +63,15 @@ class WorkerConfig:
     """Before the second attempt; doubled before each one after."""
 
 
+@dataclass(frozen=True, slots=True)
+class Stories:
+    """What jobs start."""
+
+    make_variants: MakeVariants
+    purge_image: PurgeImage
+    periodic: Periodic
+
+
 class Worker:
     """Runs jobs until it is cancelled or told to stop by SIGTERM."""
 
@@ -69,8 +81,7 @@ class Worker:
         database: DatabaseConfig,
         clock: DatabaseClock,
         config: WorkerConfig,
-        make_variants: MakeVariants,
-        purge_image: PurgeImage,
+        stories: Stories,
         metrics: Metrics,
         measure: Callable[[], None],
     ) -> None:
@@ -82,8 +93,7 @@ class Worker:
         self._id: int | None = None
         self._running: set[int | None] = set()
         self._unattended: set[int | None] = set()
-        self._make_variants = make_variants
-        self._purge_image = purge_image
+        self._stories = stories
         self._metrics = metrics
         self._measure = measure
         self._log = structlog.get_logger("tintype.worker")
@@ -141,7 +151,7 @@ class Worker:
         async def process_image(context: procrastinate.JobContext, *, tenant: int, image: int, version: int) -> None:
             with self._accounted(Task.PROCESS_IMAGE):
                 try:
-                    await self._make_variants.process(tenant=tenant, image_id=image, version=version)
+                    await self._stories.make_variants.process(tenant=tenant, image_id=image, version=version)
                 except Exception:
                     if _is_last(context.job):
                         await self._give_up(tenant=tenant, image=image, version=version)
@@ -150,13 +160,20 @@ class Worker:
         @self._app.task(name=Task.REMOVE_BLOB, queue=QUEUE, retry=retry)
         async def remove_blob(*, tenant: int, sha256: str) -> None:
             with self._accounted(Task.REMOVE_BLOB):
-                await self._purge_image.remove_blob(tenant=tenant, sha256=bytes.fromhex(sha256))
+                await self._stories.purge_image.remove_blob(tenant=tenant, sha256=bytes.fromhex(sha256))
+
+        for name in self._stories.periodic.tasks:
+            self._app.task(name=name, queue=QUEUE, retry=retry)(functools.partial(self._run_periodic, name))
+
+    async def _run_periodic(self, name: str) -> None:
+        with self._accounted(name):
+            await self._stories.periodic.run(name)
 
     async def _give_up(self, *, tenant: int, image: int, version: int) -> None:
         """Record that the image had its last attempt; nobody would come back to it, so wait for the database."""
         while True:
             try:
-                return await self._make_variants.give_up(tenant=tenant, image_id=image, version=version)
+                return await self._stories.make_variants.give_up(tenant=tenant, image_id=image, version=version)
             except Problem as problem:
                 self._log.warning("give_up_failed", error=repr(problem))
                 await asyncio.sleep(SWEEP_SECONDS)
@@ -176,7 +193,7 @@ class Worker:
             self._running.discard(context.job.id)
 
     @contextlib.contextmanager
-    def _accounted(self, task: Task) -> Iterator[None]:
+    def _accounted(self, task: str) -> Iterator[None]:
         try:
             yield
         except Exception as error:
@@ -199,6 +216,7 @@ class Worker:
         finally:  # jobs matter more than a measurement
             await self._clock.refresh()
             await self.sweep()
+            await self._stories.periodic.enqueue_due()
 
     async def sweep(self) -> None:
         """Give the jobs that nobody works on another attempt, or record that they had their last."""
@@ -232,7 +250,7 @@ class Worker:
             return
         if job.task_name == Task.PROCESS_IMAGE:
             arguments: dict[str, Any] = job.task_kwargs
-            await self._make_variants.give_up(
+            await self._stories.make_variants.give_up(
                 tenant=arguments["tenant"], image_id=arguments["image"], version=arguments["version"]
             )
         await self._app.job_manager.finish_job(job, status=Status.FAILED, delete_job=False)

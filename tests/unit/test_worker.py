@@ -9,7 +9,7 @@ import pytest
 from tintype import worker as worker_module
 from tintype.db.pool import DatabaseConfig
 from tintype.telemetry.metrics import resident_bytes
-from tintype.worker import Worker, WorkerConfig
+from tintype.worker import Stories, Worker, WorkerConfig
 
 
 class Clock:
@@ -19,14 +19,24 @@ class Clock:
         """Measure nothing."""
 
 
+class Periodic:
+    """Nothing that is ever due."""
+
+    def __init__(self) -> None:
+        self.tasks: dict[str, object] = {}
+
+    async def enqueue_due(self) -> tuple[str, ...]:
+        """Find nothing."""
+        return ()
+
+
 def worker(measure: Callable[[], None]) -> Worker:
     nothing: Any = None
     return Worker(
         database=DatabaseConfig("postgresql://nowhere"),
         clock=cast("Any", Clock()),
         config=WorkerConfig(concurrency=1, retry_seconds=1.0),
-        make_variants=nothing,
-        purge_image=nothing,
+        stories=Stories(make_variants=nothing, purge_image=nothing, periodic=cast("Any", Periodic())),
         metrics=nothing,
         measure=measure,
     )

@@ -1,6 +1,6 @@
 """Jobs, enqueued in the transaction that needs them (procrastinate's own SQL function).
 
-Deletions outrank uploads; the queue takes the highest priority first.
+Deletions outrank what is due at its time, and that outranks uploads; the queue takes the highest priority first.
 """
 
 from enum import IntEnum, StrEnum
@@ -23,6 +23,8 @@ class Priority(IntEnum):
     """Higher runs first."""
 
     PURGE = 20
+    PERIODIC = 15
+    """Few, and mostly short: behind a day's uploads they would never run."""
     UPLOAD = 10
 
 
@@ -36,6 +38,19 @@ async def enqueue_process_image(connection: Connection, *, tenant: int, image: i
 async def enqueue_remove_blob(connection: Connection, *, tenant: int, sha256: bytes) -> None:
     """Have the bytes and variants of a blob removed, unless something refers to it by then."""
     await _enqueue(connection, Task.REMOVE_BLOB, Priority.PURGE, {"tenant": tenant, "sha256": sha256.hex()})
+
+
+async def enqueue_periodic(connection: Connection, name: str, priority: Priority) -> int:
+    """Have a periodic task run, and return the job's id; the worker knows the task by its name."""
+    cursor = await connection.execute(
+        """SELECT (procrastinate_defer_jobs_v1(ARRAY[
+               ROW(%s, %s, %s, NULL, NULL, '{}', NULL)::procrastinate_job_to_defer_v1]))[1]""",
+        [QUEUE, name, int(priority)],
+    )
+    row = await cursor.fetchone()
+    if row is None:
+        raise LookupError(name)
+    return int(row[0])
 
 
 async def _enqueue(connection: Connection, task: Task, priority: Priority, arguments: dict[str, object]) -> None:

@@ -535,6 +535,13 @@ CREATE FUNCTION tintype.tenant_of_image(in_bucket smallint, in_id bigint, in_sec
 
 ALTER FUNCTION tintype.tenant_of_image(in_bucket smallint, in_id bigint, in_secret bytea) OWNER TO tintype_owner;
 
+CREATE FUNCTION tintype.tenants_after(in_tenant bigint, in_limit integer) RETURNS SETOF bigint
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'tintype', 'pg_temp'
+    AS $$ SELECT id FROM tenants WHERE id > in_tenant ORDER BY id LIMIT in_limit $$;
+
+ALTER FUNCTION tintype.tenants_after(in_tenant bigint, in_limit integer) OWNER TO tintype_owner;
+
 CREATE TABLE tintype.api_keys (
     id bigint NOT NULL,
     tenant bigint NOT NULL,
@@ -615,6 +622,21 @@ CREATE TABLE tintype.images (
 );
 
 ALTER TABLE tintype.images OWNER TO tintype_owner;
+
+CREATE TABLE tintype.periodic_tasks (
+    name text NOT NULL,
+    schedule text,
+    due_at timestamp with time zone,
+    job bigint,
+    started_at timestamp with time zone,
+    ended_at timestamp with time zone,
+    succeeded_at timestamp with time zone,
+    outcome text,
+    report jsonb,
+    CONSTRAINT periodic_tasks_outcome_check CHECK ((outcome = ANY (ARRAY['done'::text, 'error'::text])))
+);
+
+ALTER TABLE tintype.periodic_tasks OWNER TO tintype_owner;
 
 CREATE TABLE tintype.procrastinate_events (
     id bigint NOT NULL,
@@ -732,6 +754,9 @@ ALTER TABLE ONLY tintype.blobs
 ALTER TABLE ONLY tintype.images
     ADD CONSTRAINT images_pkey PRIMARY KEY (bucket, id);
 
+ALTER TABLE ONLY tintype.periodic_tasks
+    ADD CONSTRAINT periodic_tasks_pkey PRIMARY KEY (name);
+
 ALTER TABLE ONLY tintype.procrastinate_events
     ADD CONSTRAINT procrastinate_events_pkey PRIMARY KEY (id);
 
@@ -775,6 +800,8 @@ CREATE INDEX images_expiring ON tintype.images USING btree (expires_at) WHERE (e
 CREATE INDEX images_of_tenant ON tintype.images USING btree (tenant, id DESC) WHERE (state <> 'purged'::text);
 
 CREATE INDEX images_processing ON tintype.images USING btree (updated_at) WHERE (state = 'processing'::text);
+
+CREATE INDEX images_purged ON tintype.images USING btree (tenant, purged_at, id) WHERE (state = 'purged'::text);
 
 CREATE INDEX images_trashed ON tintype.images USING btree (trashed_at) WHERE (trashed_at IS NOT NULL);
 
@@ -853,6 +880,9 @@ GRANT ALL ON FUNCTION tintype.tenant_of_host(in_host text) TO tintype_app;
 REVOKE ALL ON FUNCTION tintype.tenant_of_image(in_bucket smallint, in_id bigint, in_secret bytea) FROM PUBLIC;
 GRANT ALL ON FUNCTION tintype.tenant_of_image(in_bucket smallint, in_id bigint, in_secret bytea) TO tintype_app;
 
+REVOKE ALL ON FUNCTION tintype.tenants_after(in_tenant bigint, in_limit integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION tintype.tenants_after(in_tenant bigint, in_limit integer) TO tintype_app;
+
 GRANT SELECT ON TABLE tintype.api_keys TO tintype_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.blob_refs TO tintype_app;
@@ -860,6 +890,8 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.blob_refs TO tintype_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.blobs TO tintype_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.images TO tintype_app;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE tintype.periodic_tasks TO tintype_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.procrastinate_events TO tintype_app;
 

@@ -1,8 +1,12 @@
 """Tenants and their API keys."""
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from typing import Final
 
-from tintype.db.pool import Connection
+from tintype.db.pool import Connection, Database
+
+PAGE_TENANTS: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,3 +29,17 @@ async def find_api_key(connection: Connection, key_id: int) -> FoundKey | None:
     cursor = await connection.execute("SELECT tenant, secret_hash FROM find_api_key(%s)", [key_id])
     row = await cursor.fetchone()
     return FoundKey(tenant=row[0], secret_hash=row[1]) if row and row[0] is not None else None
+
+
+async def every_tenant(database: Database) -> AsyncIterator[int]:
+    """Give the id of each tenant, for what goes through them all in turn; a page is asked for at a time."""
+    last = -(2**63)
+    while True:
+        async with database.lookup() as connection:
+            cursor = await connection.execute("SELECT tenants_after(%s, %s)", [last, PAGE_TENANTS])
+            page = [row[0] for row in await cursor.fetchall()]
+        for tenant in page:
+            yield tenant
+        if len(page) < PAGE_TENANTS:
+            return
+        last = page[-1]
