@@ -177,6 +177,8 @@ class _Walk:
             return self._exif(start, stop)
         if kind == b"iCCP":
             return self._profile(start, stop)
+        if kind == b"tRNS" and self._colour == _PALETTE and not self._palette:
+            raise _malformed("its transparency comes before its palette")  # libpng ignores it, other decoders do not
         if kind not in _LENGTHS or not self._has_right_length(kind, stop - start - 12):
             return False
         self._kept.keep(start, stop)

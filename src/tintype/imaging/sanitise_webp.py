@@ -196,7 +196,7 @@ class _Walk:
     def _size_of(self, image: _Chunk) -> tuple[int, int]:
         """Return width and height from the bitstream's header, which is read before the file is known to be whole."""
         head = bytes(self._source[image.body : min(image.stop, image.body + 10)])
-        if image.body + 10 > len(self._source):
+        if len(head) < min(10, image.stop - image.body):
             raise refusal.truncated(Format.WEBP)
         return _lossy_size(head) if image.kind == b"VP8 " else _lossless_size(head)
 

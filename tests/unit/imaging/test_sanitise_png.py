@@ -79,6 +79,12 @@ def test_transparency_of_a_palette_stays_up_to_its_length() -> None:
     assert b"tRNS" not in stored(too_long)
 
 
+def test_transparency_before_its_palette_is_refused_for_decoders_differ() -> None:
+    kinds = dict(chunks_of(PALETTE))
+    order = (b"IHDR", b"tRNS", b"PLTE", b"IDAT", b"IEND")
+    assert refusal_of(png_of([(kind, kinds[kind]) for kind in order])) is Code.IMAGE_MALFORMED
+
+
 def test_unknown_ancillary_chunks_and_text_are_dropped_wherever_they_stand() -> None:
     hidden = [
         (kind, CANARY) for kind in (b"tEXt", b"zTXt", b"iTXt", b"tIME", b"prVt", b"hIST", b"sPLT", b"iDOT", b"caBX")

@@ -222,3 +222,9 @@ def test_sizes_of_14_bits_are_read_from_the_bitstream(
 def test_pixels_are_held_against_the_limit_before_the_rest_is_read(source: bytes) -> None:
     few = Limits(max_bytes=1, max_pixels=W * H * 5, max_frames=9, formats=frozenset(Format))
     assert refusal_of(source, few) is Code.IMAGE_TOO_MANY_PIXELS
+
+
+def test_the_smallest_pictures_are_taken_with_and_without_something_behind_them() -> None:
+    header = struct.pack("<I", (W - 1) | (H - 1) << 14)
+    source = webp_of((b"VP8L", b"\x2f" + header + b"\x11\x22\x33"))
+    assert stored(source) == stored(source + b"x" * 100) == source
