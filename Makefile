@@ -1,7 +1,7 @@
 # Everything that one does here. Each task sets up what it needs: there is no other first step.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint types imports sizes bench photos fmt clean
+.PHONY: help run test check lint types imports sizes bench fuzz photos fmt clean
 MAKEFLAGS += --no-print-directory
 
 PHOTOS ?= photos
@@ -39,6 +39,10 @@ bench: ## Measure, and print the table that docs/performance.md quotes
 	@scripts/bootstrap dev
 	@scripts/system-packages bench
 	@exec .venv/bin/python bench/run.py $(ARGS)
+
+fuzz: ## Attack the sanitiser and the parsers of HTTP for a minute; ARGS="--seconds 600 sanitiser"
+	@scripts/bootstrap dev
+	@exec .venv/bin/python tests/fuzz/run.py $(ARGS)
 
 photos: ## Send real photographs through and look at what comes out; PHOTOS=folder
 	@scripts/bootstrap dev
