@@ -170,7 +170,7 @@ def _upload(client: httpx.Client, dice: random.Random, ledger: Ledger) -> None:
 def _delete(client: httpx.Client, dice: random.Random, ledger: Ledger) -> None:
     image_id = ledger.claim_for_deletion(dice)
     if image_id is not None:
-        ledger.note_deletion(image_id, _ask(client, ledger, "DELETE", f"/api/v1/images/{image_id}"))
+        ledger.note_deletion(image_id, _ask(client, ledger, "DELETE", f"/api/v1/images/{image_id}?purge=true"))
 
 
 def _ask(client: httpx.Client, ledger: Ledger, method: str, url: str, **arguments: Any) -> httpx.Response | None:  # noqa: ANN401 -- handed on to httpx

@@ -24,12 +24,14 @@ from tintype.telemetry.logs import configure_logs
 from tintype.telemetry.metrics import Metrics, make_metrics, resident_bytes
 from tintype.usecases.make_variants import MakeVariants
 from tintype.usecases.purge_image import PurgeImage
+from tintype.usecases.trash_image import TrashImage
 from tintype.usecases.upload_image import UploadImage
 from tintype.web.app import Application, make_litestar
 from tintype.web.auth import Authenticator
 from tintype.web.body import BodyLimits
 from tintype.web.delivery import Delivery
-from tintype.web.images import ImagesApi, image_routes
+from tintype.web.images import image_routes
+from tintype.web.images_api import ImagesApi
 from tintype.web.operations import OperationsApi, operation_routes
 from tintype.web.page import page_routes
 from tintype.web.rate_limits import UploadLimiter
@@ -128,6 +130,7 @@ def _images_api(settings: Settings, parts: _Parts, records: DeliveryRecords, aut
     body = settings.upload
     return ImagesApi(
         upload_image=upload_image,
+        trash_image=TrashImage(database=parts.database, notifier=parts.notifier),
         purge_image=parts.purge_image,
         records=records,
         authenticator=authenticator,

@@ -49,8 +49,8 @@ def test_the_fields_of_an_image_are_listed_with_their_types(visitor: Visitor) ->
 
 def test_the_contents_lead_to_each_operation(visitor: Visitor) -> None:
     visitor.open("/docs")
-    visitor.page.get_by_role("navigation", name="Calls").get_by_role("link", name="Delete an image for good").click()
-    expect(visitor.page.get_by_role("heading", name="Delete an image for good")).to_be_in_viewport()
+    visitor.page.get_by_role("navigation", name="Calls").get_by_role("link", name="Delete an image").click()
+    expect(visitor.page.get_by_role("heading", name="Delete an image")).to_be_in_viewport()
 
 
 def test_a_reference_that_cannot_be_loaded_says_so_and_is_tried_again(visitor: Visitor) -> None:

@@ -169,7 +169,7 @@ def test_the_list_is_of_the_last_fifty(visitor: Visitor) -> None:
 
 def test_a_picture_that_was_deleted_elsewhere_says_so_once_and_is_forgotten(visitor: Visitor, product: Product) -> None:
     visitor.upload(sent_file("gone.jpg", samples.jpeg(seed=23)))
-    product.client.delete(f"/api/v1/images/{visitor.image_of('gone.jpg')['id']}").raise_for_status()
+    product.client.delete(f"/api/v1/images/{visitor.image_of('gone.jpg')['id']}?purge=true").raise_for_status()
     visitor.expected_statuses |= {404, 410}
     visitor.page.reload()
     expect(visitor.card("gone.jpg").get_by_text("It was deleted. Nothing of it is left.")).to_be_visible()

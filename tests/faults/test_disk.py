@@ -108,7 +108,7 @@ def test_when_the_disk_of_the_blobs_is_full_uploads_are_refused_and_everything_e
                 assert kept(product, disk) == before
                 assert all(served(product, image) == [200] * 5 for image in images)
                 assert product.stranger.get(f"/i/{images[0]['id']}/large.jpg").status_code == 503
-                assert product.client.delete(f"/api/v1/images/{images[0]['id']}").status_code == 204
+                assert product.client.delete(f"/api/v1/images/{images[0]['id']}?purge=true").status_code == 204
                 assert served(product, images[0]) == [410] * 5
                 assert free(disk) > 0
             assert takes_uploads(product)
@@ -126,7 +126,7 @@ def test_uploads_leave_the_database_the_room_that_its_log_needs(passable_tmp_pat
             assert free(disk) > RESERVE * 3 / 4
             write_log(product, segments=3)
             for answer in answers[:-1]:
-                assert product.client.delete(f"/api/v1/images/{answer.json()['id']}").status_code == 204
+                assert product.client.delete(f"/api/v1/images/{answer.json()['id']}?purge=true").status_code == 204
             (disk / "others").unlink()
             assert takes_uploads(product)
 
@@ -161,7 +161,7 @@ def test_when_the_disk_of_everything_is_full_pictures_are_served_and_nothing_ack
                 assert (answer.status_code, answer.json()["code"]) == (507, "storage.full")
                 os.kill(pids(product, "api process")[0], signal.SIGKILL)
                 assert eventually(lambda: is_served(product, images[0]), within=RECOVERED_SECONDS)
-                assert product.client.delete(f"/api/v1/images/{images[2]['id']}").status_code == 204
+                assert product.client.delete(f"/api/v1/images/{images[2]['id']}?purge=true").status_code == 204
                 assert served(product, images[1]) == [200] * 5
                 with pytest.raises(psycopg.OperationalError):
                     write_log(product, segments=20)

@@ -125,7 +125,7 @@ def quarantine(product: Product, image: dict[str, Any]) -> str:
 
 
 def purge(product: Product, image: dict[str, Any]) -> str:
-    assert product.client.delete(f"/api/v1/images/{image['id']}").status_code == 204
+    assert product.client.delete(f"/api/v1/images/{image['id']}?purge=true").status_code == 204
     return "purged"
 
 
@@ -195,7 +195,7 @@ def test_what_a_killed_worker_had_stored_and_not_recorded_goes_with_the_image(si
     )
     unrecorded = recorded.with_name(f"{image['sha256']}-{'0' * 32}{recorded.suffix}")
     unrecorded.write_bytes(recorded.read_bytes())
-    assert single.client.delete(f"/api/v1/images/{image['id']}").status_code == 204
+    assert single.client.delete(f"/api/v1/images/{image['id']}?purge=true").status_code == 204
     assert not unrecorded.exists()
 
 

@@ -1,4 +1,4 @@
-"""A delete is final: everywhere within a second, for every file, whatever runs at the same time.
+"""A purge is final: everywhere within a second, for every file, whatever runs at the same time.
 
 Two API processes serve, each with a memory of its own.
 """
@@ -37,7 +37,7 @@ def product() -> Iterator[Product]:
 
 
 def delete(product: Product, image: dict[str, Any]) -> int:
-    return product.client.delete(f"{IMAGES}/{image['id']}").status_code
+    return product.client.delete(f"{IMAGES}/{image['id']}", params={"purge": "true"}).status_code
 
 
 def addresses(image: dict[str, Any]) -> list[str]:
@@ -81,7 +81,7 @@ def ask(connection: http.client.HTTPConnection, path: str) -> tuple[int, bytes]:
 def test_the_api_key_deletes_any_image_of_its_tenant(product: Product) -> None:
     for anonymous in (False, True):
         image = product.upload(samples.jpeg(seed=100), anonymous=anonymous)
-        answer = product.client.delete(f"{IMAGES}/{image['id']}")
+        answer = product.client.delete(f"{IMAGES}/{image['id']}?purge=true")
         assert (answer.status_code, answer.content) == (204, b"")
         assert product.client.get(f"{IMAGES}/{image['id']}").status_code == 410
 
@@ -89,24 +89,25 @@ def test_the_api_key_deletes_any_image_of_its_tenant(product: Product) -> None:
 def test_the_delete_token_deletes_its_image(product: Product) -> None:
     image = product.upload(samples.jpeg(seed=101), anonymous=True, visibility="private")
     headers = {"upload-token": image["delete_token"]}
-    assert product.stranger.delete(f"{IMAGES}/{image['id']}", headers=headers).status_code == 204
+    assert product.stranger.delete(f"{IMAGES}/{image['id']}?purge=true", headers=headers).status_code == 204
     assert product.stranger.get(image["url"]).status_code == 410
 
 
-def test_nobody_else_deletes_it_and_nothing_changes(product: Product) -> None:
+@pytest.mark.parametrize("purge", ["true", "false"])
+def test_nobody_else_deletes_it_and_nothing_changes(product: Product, purge: str) -> None:
     image = product.upload(samples.jpeg(seed=102), anonymous=True)
     other = product.upload(samples.jpeg(seed=102), anonymous=True, visibility="private")
-    path, token = f"{IMAGES}/{image['id']}", image["delete_token"]
+    path, token = f"{IMAGES}/{image['id']}?purge={purge}", image["delete_token"]
     flipped = token[:-1] + ("A" if token[-1] != "A" else "B")
     for wrong in (flipped, other["delete_token"]):
         assert_problem(product.stranger.delete(path, headers={"upload-token": wrong}), 403, "auth.forbidden")
     for none in ({}, {"upload-token": "nonsense"}, {"upload-token": other["read_token"]}, {"cookie": f"token={token}"}):
         assert_problem(product.stranger.delete(path, headers=none), 401, "auth.required")
-    assert_problem(product.stranger.delete(f"{path}?token={token}&upload-token={token}"), 401, "auth.required")
+    assert_problem(product.stranger.delete(f"{path}&token={token}&upload-token={token}"), 401, "auth.required")
     with another_tenant(product) as theirs:
         assert_problem(theirs.delete(path), 403, "auth.forbidden")
-        assert_problem(theirs.delete(f"{IMAGES}/{other['id']}"), 404, "not_found")
-    assert_problem(product.stranger.delete(f"{IMAGES}/{other['id']}"), 404, "not_found")
+        assert_problem(theirs.delete(f"{IMAGES}/{other['id']}?purge={purge}"), 404, "not_found")
+    assert_problem(product.stranger.delete(f"{IMAGES}/{other['id']}?purge={purge}"), 404, "not_found")
     for each in (image, other):
         assert product.settled(each)["state"] == "ready"
         assert product.client.get(each["url"]).status_code == 200

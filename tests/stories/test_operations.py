@@ -17,6 +17,7 @@ IMAGES: Final = "/api/v1/images"
 ROUTES: Final = {
     "/api/v1/images": {"post"},
     "/api/v1/images/{image_id}": {"get", "delete"},
+    "/api/v1/images/{image_id}/restore": {"post"},
     "/api/v1/images/{image_id}/variants": {"get"},
     "/healthz": {"get"},
     "/readyz": {"get"},
@@ -51,7 +52,7 @@ def image(product: Product) -> dict[str, Any]:
         client.request("BREW", f"{IMAGES}/{image['id']}")
     product.stranger.post(IMAGES, content=b"no image", params={"title": "Not for logs"})
     product.stranger.get(image["url"], headers={"authorization": f"Bearer {product.api_key[:-1]}"})
-    product.stranger.delete(f"{IMAGES}/{image['id']}", headers={"upload-token": image["delete_token"]})
+    product.stranger.delete(f"{IMAGES}/{image['id']}?purge=true", headers={"upload-token": image["delete_token"]})
     return image
 
 

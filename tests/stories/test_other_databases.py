@@ -33,7 +33,7 @@ def test_the_whole_story_runs_on_debians_postgresql(debian_server: Server, tmp_p
         refused = product.stranger.delete(f"{IMAGES}/{image['id']}", headers={"upload-token": "ttw_" + "0" * 33})
         assert_problem(refused, 403, "auth.forbidden")
         token = {"upload-token": image["delete_token"]}
-        assert product.stranger.delete(f"{IMAGES}/{image['id']}", headers=token).status_code == 204
+        assert product.stranger.delete(f"{IMAGES}/{image['id']}?purge=true", headers=token).status_code == 204
         assert_problem(product.stranger.get(image["url"]), 410, "image.gone")
         assert eventually(lambda: product.metric("tintype_queue_depth") == 0)
         assert not product.data.joinpath("postgres").exists()

@@ -1,7 +1,7 @@
 """NOTIFY, sparingly: it takes a lock of the whole database until its transaction's commit is on disk (design §7).
 
-A deletion notifies in its own transaction, at once. Everything else is collected per process and sent a moment after
-the commit, in a transaction that waits for no disk.
+What may not be seen a moment longer notifies in its own transaction, at once. Everything else is collected per process
+and sent a moment after the commit, in a transaction that waits for no disk.
 """
 
 import asyncio
@@ -33,8 +33,11 @@ MAX_PAYLOAD_IDS: Final = 300
 """NOTIFY carries less than 8,000 bytes; an id has at most 20 characters."""
 
 
-async def notify_image_gone(connection: Connection, image_id: int) -> None:
-    """Tell every process, when this transaction commits, that what it remembers of the image is wrong."""
+async def notify_at_once(connection: Connection, image_id: int) -> None:
+    """Tell every process, the moment this transaction commits, that what it remembers of the image is wrong.
+
+    For what may not be seen a moment longer: deletions, other bytes, another visibility.
+    """
     await connection.execute("SELECT pg_notify(%s, %s)", [IMAGES_CHANNEL, str(image_id)])
 
 

@@ -22,6 +22,7 @@ class Kind(Enum):
     TIMEOUT = auto()
     CONFLICT = auto()
     GONE = auto()
+    PRECONDITION_FAILED = auto()
     TOO_LARGE = auto()
     UNSUPPORTED_FORMAT = auto()
     INVALID = auto()
@@ -51,6 +52,7 @@ class Code(StrEnum):
     IMAGE_TOO_MANY_PIXELS = "image.too_many_pixels", Kind.INVALID, "The image has too many pixels"
     IMAGE_TOO_MANY_FRAMES = "image.too_many_frames", Kind.INVALID, "The animation has too many frames"
     IMAGE_GONE = "image.gone", Kind.GONE, "The image was deleted"
+    IMAGE_ON_HOLD = "image.on_hold", Kind.CONFLICT, "The image is on hold"
     IMAGE_NOT_READY = "image.not_ready", Kind.CONFLICT, "The image cannot be shown"
     UPLOAD_EMPTY = "upload.empty", Kind.INVALID, "There is no file"
     UPLOAD_INCOMPLETE = "upload.incomplete", Kind.UNREADABLE, "The upload ended early"
@@ -61,6 +63,8 @@ class Code(StrEnum):
     AUTH_FORBIDDEN = "auth.forbidden", Kind.FORBIDDEN, "Not allowed"
     NOT_FOUND = "not_found", Kind.NOT_FOUND, "Not found"
     METHOD_NOT_ALLOWED = "method_not_allowed", Kind.METHOD_NOT_ALLOWED, "Method not allowed"
+    CONFLICT = "conflict", Kind.CONFLICT, "It is not in a state for this"
+    PRECONDITION_FAILED = "precondition_failed", Kind.PRECONDITION_FAILED, "It has changed meanwhile"
     REQUEST_INVALID = "request.invalid", Kind.INVALID, "The request is not valid"
     REQUEST_UNREADABLE = "request.unreadable", Kind.UNREADABLE, "The request cannot be read"
     STORAGE_FULL = "storage.full", Kind.STORAGE_FULL, "The disk is full"

@@ -14,14 +14,13 @@ from contextlib import suppress
 from tintype.db.blobs import delete_blob, delete_refs, lock_blob_for_purge, prove_lock
 from tintype.db.images import empty_image, lock_image
 from tintype.db.jobs import enqueue_remove_blob
-from tintype.db.notify import notify_image_gone
-from tintype.db.pool import Database
+from tintype.db.notify import notify_at_once
+from tintype.db.pool import Connection, Database
 from tintype.db.variants import list_variants
+from tintype.domain.change import ChangeRequest
 from tintype.domain.errors import Code, Problem
-from tintype.domain.image import Image, State
+from tintype.domain.image import Image
 from tintype.domain.keys import original_key, variant_prefix
-from tintype.domain.tokens import Token
-from tintype.domain.visibility import BY_LINK
 from tintype.ports.blobs import BlobStore, BlobStoreFailed
 
 
@@ -34,22 +33,21 @@ class PurgeImage:
         self._blobs = blobs
         self._presets = presets
 
-    async def __call__(self, *, tenant: int, image_id: int, manages: int | None, token: Token | None) -> None:
-        """Purge the image for the holder of the tenant's API key or of the image's write token.
-
-        `Problem`: auth.required without either, auth.forbidden with a wrong one, image.gone when it was purged before.
-        """
-        async with self._database.transaction(tenant) as connection:
-            image = await lock_image(connection, image_id)
-            _refuse_unless_allowed(image, manages, token)
-            if image is None:
-                return
-            await empty_image(connection, image_id)
-            await delete_refs(connection, tenant=tenant, sha256=image.sha256, image=image_id)
-            await enqueue_remove_blob(connection, tenant=tenant, sha256=image.sha256)
-            await notify_image_gone(connection, image_id)
+    async def __call__(self, request: ChangeRequest) -> None:
+        """Purge the image; `Problem` as `ChangeRequest.permitted` says, and image.on_hold."""
+        async with self._database.transaction(request.tenant) as connection:
+            image = request.permitted(await lock_image(connection, request.image_id))
+            if image.hold:
+                raise Problem(Code.IMAGE_ON_HOLD, "A legal hold keeps this image. Purge it when that is lifted.")
+            await self._empty(connection, image)
         with suppress(Problem, BlobStoreFailed):  # deleted it is, and the job will try again
-            await self.remove_blob(tenant=tenant, sha256=image.sha256)
+            await self.remove_blob(tenant=image.tenant, sha256=image.sha256)
+
+    async def _empty(self, connection: Connection, image: Image) -> None:
+        await empty_image(connection, image.id)
+        await delete_refs(connection, tenant=image.tenant, sha256=image.sha256, image=image.id)
+        await enqueue_remove_blob(connection, tenant=image.tenant, sha256=image.sha256)
+        await notify_at_once(connection, image.id)
 
     async def remove_blob(self, *, tenant: int, sha256: bytes) -> None:
         """Remove the bytes and every variant, unless an image refers to them. May be repeated.
@@ -71,19 +69,3 @@ class PurgeImage:
     async def _stored_variants(self, tenant: int, sha256: bytes) -> set[str]:
         prefixes = [variant_prefix(tenant, preset, sha256) for preset in self._presets]
         return {found.key for prefix in prefixes async for found in self._blobs.list(prefix)}
-
-
-def _refuse_unless_allowed(image: Image | None, manages: int | None, token: Token | None) -> None:
-    if image is None:
-        raise Problem(Code.NOT_FOUND, "There is no such image.")
-    if image.state is State.PURGED:
-        raise Problem(Code.IMAGE_GONE, "This image was deleted. Nothing of it is left.")
-    if manages == image.tenant or (
-        token is not None and token.id == image.id and token.matches(image.write_token_hash)
-    ):
-        return
-    if image.visibility not in BY_LINK:  # to a stranger it is not there
-        raise Problem(Code.NOT_FOUND, "There is no such image.")
-    if manages is None and token is None:
-        raise Problem(Code.AUTH_REQUIRED, "Send the image's delete token as Upload-Token, or an API key as Bearer.")
-    raise Problem(Code.AUTH_FORBIDDEN, "This token does not belong to the image.")

@@ -33,6 +33,13 @@ def is_not_modified(*, if_none_match: str | None, if_modified_since: str | None,
     return since is not None and modified.replace(microsecond=0) <= since
 
 
+def parse_if_match(value: str | None) -> frozenset[str] | None:
+    """Return the strong tags that `If-Match` names, or None when any state will do (RFC 9110 §13.1.1)."""
+    if value is None or value.strip() == "*":
+        return None
+    return frozenset(tag.strip() for tag in value.split(",") if not tag.strip().startswith("W/"))
+
+
 def range_applies(if_range: str | None, *, etag: str, modified: datetime) -> bool:
     """Return whether `Range` counts: without `If-Range`, or when that names exactly what we have (RFC 9110 §13.1.5)."""
     if if_range is None:

@@ -15,6 +15,7 @@ STATUS: Final = {
     Kind.TIMEOUT: 408,
     Kind.CONFLICT: 409,
     Kind.GONE: 410,
+    Kind.PRECONDITION_FAILED: 412,
     Kind.TOO_LARGE: 413,
     Kind.UNSUPPORTED_FORMAT: 415,
     Kind.INVALID: 422,

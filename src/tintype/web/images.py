@@ -1,64 +1,29 @@
 """`/api/v1/images`: the resource. Each handler reads the request, calls one story or read, and presents the answer."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import parse_qsl
 
-from litestar import Request, Response, Router, delete, get, post
+from litestar import Response, Router, get, post
 from litestar.datastructures import CacheControlHeader
-from litestar.datastructures import State as AppState
 from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, QueryParameter
 from multipart import parse_options_header
 
 from tintype.domain.errors import Code, FieldError, Problem
-from tintype.domain.ids import BadId, ImageRef
-from tintype.domain.image import Image, State
+from tintype.domain.image import Image
 from tintype.domain.kind import UploadKind, presets_of
 from tintype.domain.tokens import Purpose, parse_token
 from tintype.domain.transform import Output, Variant
-from tintype.domain.visibility import Viewer, may_view
-from tintype.reads.delivery import DeliveryRecord, DeliveryRecords
-from tintype.telemetry.metrics import Metrics
-from tintype.usecases.purge_image import PurgeImage
-from tintype.usecases.upload_image import Accepted, UploadImage, refuse_if_longer
-from tintype.web.auth import Authenticator, Caller
-from tintype.web.body import AFTER_ANSWER_KEY, BodyLimits, RequestBody
+from tintype.usecases.upload_image import Accepted, refuse_if_longer
+from tintype.web.auth import Caller
+from tintype.web.body import AFTER_ANSWER_KEY, RequestBody
 from tintype.web.checksums import BodyChecksums
 from tintype.web.image_json import ImageJson, VariantJson, present_image, present_variant
-from tintype.web.openapi import DeleteOperation, LookOperation, UploadOperation, problems
-from tintype.web.rate_limits import UploadLimiter
+from tintype.web.image_trash import delete_image, restore_image
+from tintype.web.images_api import UNSHARED, ApiRequest, ImagesApi, headers_of, look_up
+from tintype.web.openapi import LookOperation, UploadOperation, problems
 from tintype.web.upload_request import MAX_PARTS, FormUpload, RawUpload, UploadRequest
-
-ApiRequest = Request[Any, Any, AppState]
-
-_UNSHARED: Final = {"cache-control": "no-store"}
-"""An answer about an image is for who asked: it may hold a token, and changes at any moment."""
-
-
-@dataclass(frozen=True, slots=True)
-class ImagesApi:
-    """What the handlers work with."""
-
-    upload_image: UploadImage
-    purge_image: PurgeImage
-    records: DeliveryRecords
-    authenticator: Authenticator
-    limiter: UploadLimiter
-    metrics: Metrics
-    kinds: Mapping[str, UploadKind]
-    body_limits: BodyLimits
-    public_url: str | None
-    anonymous_uploads: bool
-
-    def base_url(self, request: ApiRequest) -> str:
-        """Return where clients reach us: as configured, else as this one did."""
-        return self.public_url or f"{request.scope['scheme']}://{request.headers.get('host', 'localhost')}"
-
-    async def caller(self, request: ApiRequest) -> Caller:
-        """Return who asks."""
-        return await self.authenticator.caller(request.headers, request.client.host if request.client else "")
 
 
 @post(
@@ -88,7 +53,8 @@ async def create_image(request: ApiRequest, api: NamedDependency[ImagesApi]) -> 
     finally:
         api.metrics.upload_bytes.inc(body.received)
     shown = _present_accepted(accepted, api.base_url(request), owner=caller.key is not None)
-    return Response(shown, headers={"location": f"{api.base_url(request)}/api/v1/images/{shown.id}", **_UNSHARED})
+    location = {"location": f"{api.base_url(request)}/api/v1/images/{shown.id}"}
+    return Response(shown, headers={**location, **headers_of(accepted.image)})
 
 
 def _refuse_stranger(api: ImagesApi, caller: Caller) -> None:
@@ -152,16 +118,15 @@ async def get_image(
     ] = None,
 ) -> Response[ImageJson]:
     """Return the image, or a redirect to its bytes."""
-    record, viewer = await _visible(request, api, image_id, read_token)
-    image, base_url = record.image, api.base_url(request)
+    seen = await look_up(request, api, image_id, read_token)
+    image, base_url = seen.image, api.base_url(request)
     if size is None:
-        shown = present_image(image, base_url, owner=viewer.manages == image.tenant)
-        return Response(shown, headers=_UNSHARED)
+        return Response(present_image(image, base_url, owner=seen.owner), headers=headers_of(image))
     return _redirect(_bytes_url(api, image, size, base_url, read_token))
 
 
 def _redirect(location: str) -> Response[Any]:
-    return Response(b"", status_code=302, headers={"location": location, **_UNSHARED}, media_type="text/plain")
+    return Response(b"", status_code=302, headers={"location": location, **UNSHARED}, media_type="text/plain")
 
 
 def _bytes_url(api: ImagesApi, image: Image, size: str, base_url: str, read_token: str | None) -> str:
@@ -191,7 +156,7 @@ async def list_variants(
     ] = None,
 ) -> dict[Literal["items"], list[VariantJson]]:
     """Return every preset in every format, made or not."""
-    record, _ = await _visible(request, api, image_id, read_token)
+    record = (await look_up(request, api, image_id, read_token)).record
     image, base_url = record.image, api.base_url(request)
     return {
         "items": [
@@ -204,61 +169,17 @@ async def list_variants(
     }
 
 
-@delete(
-    "/images/{image_id:str}",
-    summary="Delete an image for good",
-    description="By API key, or with the delete token of an anonymous upload as `Upload-Token`.",
-    operation_id="deleteImage",
-    operation_class=DeleteOperation,
-    responses=problems(401, 403, 404, 410, 503),
-)
-async def delete_image(request: ApiRequest, api: NamedDependency[ImagesApi], image_id: FromPath[str]) -> None:
-    """Purge the image: when this answers, nothing of it is served any more."""
-    ref = _ref(image_id)
-    record = await api.records.get(ref)
-    viewer = await api.authenticator.viewer(record.image, request.headers.get("authorization"), None)
-    token = parse_token(Purpose.WRITE, request.headers.get("upload-token", ""))
-    await api.purge_image(tenant=record.image.tenant, image_id=ref.id, manages=viewer.manages, token=token)
-    api.records.forget((ref.id,))
-
-
-async def _visible(
-    request: ApiRequest, api: ImagesApi, image_id: str, read_token: str | None
-) -> tuple[DeliveryRecord, Viewer]:
-    """Return what the caller may see, and what they are to it; `Problem` not_found for anything else."""
-    record = await api.records.get(_ref(image_id))
-    image = record.image
-    viewer = await api.authenticator.viewer(image, request.headers.get("authorization"), read_token)
-    if image.state is State.PURGED:
-        raise Problem(Code.IMAGE_GONE, "This image was deleted. Nothing of it is left.")
-    if not may_view(image.visibility, image.tenant, viewer):
-        raise Problem(Code.NOT_FOUND, "There is no such image.")
-    return record, viewer
-
-
-def _ref(image_id: str) -> ImageRef:
-    try:
-        return ImageRef.parse(image_id)
-    except BadId as error:
-        raise Problem(
-            Code.NOT_FOUND, "There is no such image; an id looks like img_ and 22 letters and digits."
-        ) from error
-
-
 @get("/p/{image_id:str}", include_in_schema=False)
 async def share_page(request: ApiRequest, api: NamedDependency[ImagesApi], image_id: FromPath[str]) -> Response[Any]:
     """Show the picture at the address that people share."""
-    record, _ = await _visible(request, api, image_id, request.query_params.get("token"))
-    return _redirect(
-        _bytes_url(api, record.image, "original", api.base_url(request), request.query_params.get("token"))
-    )
+    seen = await look_up(request, api, image_id, request.query_params.get("token"))
+    return _redirect(_bytes_url(api, seen.image, "original", api.base_url(request), request.query_params.get("token")))
 
 
 def image_routes(api: ImagesApi) -> Router:
     """Return the routes of the resource."""
-    resource = Router(
-        path="/api/v1", route_handlers=[create_image, get_image, list_variants, delete_image], tags=["Images"]
-    )
+    handlers = [create_image, get_image, list_variants, delete_image, restore_image]
+    resource = Router(path="/api/v1", route_handlers=handlers, tags=["Images"])
     return Router(
         path="/",
         route_handlers=[resource, share_page],

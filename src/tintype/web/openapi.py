@@ -85,15 +85,28 @@ class LookOperation(Operation):
         }
 
 
+def _header(name: str, description: str) -> ParameterSpec:
+    return ParameterSpec(name=name, param_in="header", schema=_text(description), description=description)
+
+
+_UPLOAD_TOKEN: Final = _header("Upload-Token", "The `delete_token` of an anonymous upload.")
+_IF_MATCH: Final = _header("If-Match", "An `ETag`: change the image only if it still is what you read.")
+_PREFER: Final = _header("Prefer", "`return=representation`: answer with what came of it.")
+
+
 @dataclass
-class DeleteOperation(Operation):
-    """`DELETE /images/{id}`: the delete token comes in a header of its own."""
+class OwnerOperation(Operation):
+    """A change of an image: the delete token comes in a header of its own, and an ETag says which state is meant."""
 
     def __post_init__(self) -> None:
-        token = ParameterSpec(
-            name="Upload-Token",
-            param_in="header",
-            schema=_text("The `delete_token` of an anonymous upload."),
-            description="The `delete_token` of an anonymous upload.",
-        )
-        self.parameters = [*(self.parameters or []), token]
+        self.parameters = [*(self.parameters or []), _UPLOAD_TOKEN, _IF_MATCH]
+
+
+@dataclass
+class DeleteOperation(OwnerOperation):
+    """`DELETE /images/{id}`: the answer is empty, unless the client would like to see one."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.parameters = [*(self.parameters or []), _PREFER]
+        self.responses = {**(self.responses or {}), "204": OpenAPIResponse(description="It is deleted")}

@@ -109,7 +109,7 @@ export async function listVariants(id) {
 /** Delete an image for good. One that is gone already is as good as deleted. */
 export async function deleteImage(id, deleteToken) {
   try {
-    await ask("DELETE", `${IMAGES}/${id}`, { "Upload-Token": deleteToken });
+    await ask("DELETE", `${IMAGES}/${id}?purge=true`, { "Upload-Token": deleteToken });
   } catch (error) {
     if (!error.isGone) throw error;
   }

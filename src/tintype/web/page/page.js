@@ -159,7 +159,7 @@ function showCurl() {
     "",
     "# Delete for good",
     "curl -X DELETE -H 'Upload-Token: ttw_…' \\",
-    `  ${images}/img_…`,
+    `  ${images}/img_…?purge=true`,
   ].join("\n");
 }
 

@@ -1,0 +1,65 @@
+"""What somebody asks who wants to change an image: who they are to it, and which state of it they mean.
+
+Both are checked by every story of a change, under the row's lock, so that of two people who change the same state one
+is told that it is not the state any more (RFC 9110 §13.1.1).
+"""
+
+from dataclasses import dataclass
+
+from tintype.domain.errors import Code, Problem
+from tintype.domain.image import Image, State
+from tintype.domain.tokens import Token
+from tintype.domain.visibility import BY_LINK
+
+
+def entity_tag(image: Image) -> str:
+    """Return the strong ETag of the image's JSON: another one after every change that a client can see."""
+    return f'"{image.version}-{image.revision}"'
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeRequest:
+    """A wish to change one image."""
+
+    tenant: int
+    image_id: int
+    manages: int | None = None
+    """The tenant whose API key the caller holds."""
+    token: Token | None = None
+    """The write token that the caller shows."""
+    expected: frozenset[str] | None = None
+    """The ETags of `If-Match`; None when any state will do."""
+
+    def permitted(self, image: Image | None) -> Image:
+        """Return the image that may be changed.
+
+        `Problem`: not_found, image.gone, auth.required without a credential, auth.forbidden with a wrong one,
+        precondition_failed when the image is not in an expected state.
+        """
+        if image is None:
+            raise Problem(Code.NOT_FOUND, "There is no such image.")
+        if image.state is State.PURGED:
+            raise Problem(Code.IMAGE_GONE, "This image was deleted. Nothing of it is left.")
+        if not owns(image, self.manages, self.token):
+            raise self._refusal(image)
+        if self.expected is not None and entity_tag(image) not in self.expected:
+            raise Problem(
+                Code.PRECONDITION_FAILED,
+                "The image has changed since you read it. Read it again and repeat your change on what it is now.",
+            )
+        return image
+
+    def _refusal(self, image: Image) -> Problem:
+        if image.visibility not in BY_LINK or image.state is State.TRASHED:  # to a stranger it is not there
+            return Problem(Code.NOT_FOUND, "There is no such image.")
+        if self.manages is None and self.token is None:
+            message = "Send the image's delete token as Upload-Token, or an API key as Bearer."
+            return Problem(Code.AUTH_REQUIRED, message)
+        return Problem(Code.AUTH_FORBIDDEN, "This token does not belong to the image.")
+
+
+def owns(image: Image, manages: int | None, token: Token | None) -> bool:
+    """Return whether the image is the caller's: by its tenant's API key, or by its own write token."""
+    if manages == image.tenant:
+        return True
+    return token is not None and token.id == image.id and token.matches(image.write_token_hash)

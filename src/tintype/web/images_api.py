@@ -1,0 +1,115 @@
+"""What the handlers of `/api/v1/images` have in common: what they work with, who asks, which image is meant."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from litestar import Request
+from litestar.datastructures import State as AppState
+
+from tintype.domain.change import ChangeRequest, entity_tag, owns
+from tintype.domain.errors import Code, Problem
+from tintype.domain.ids import BadId, ImageRef
+from tintype.domain.image import Image, State
+from tintype.domain.kind import UploadKind
+from tintype.domain.tokens import Purpose, Token, parse_token
+from tintype.domain.visibility import may_view
+from tintype.reads.delivery import DeliveryRecord, DeliveryRecords
+from tintype.telemetry.metrics import Metrics
+from tintype.usecases.purge_image import PurgeImage
+from tintype.usecases.trash_image import TrashImage
+from tintype.usecases.upload_image import UploadImage
+from tintype.web.auth import Authenticator, Caller
+from tintype.web.body import BodyLimits
+from tintype.web.conditional import parse_if_match
+from tintype.web.rate_limits import UploadLimiter
+
+ApiRequest = Request[Any, Any, AppState]
+
+UNSHARED: Final = {"cache-control": "no-store"}
+"""An answer about an image is for who asked: it may hold a token, and changes at any moment."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImagesApi:
+    """What the handlers work with."""
+
+    upload_image: UploadImage
+    trash_image: TrashImage
+    purge_image: PurgeImage
+    records: DeliveryRecords
+    authenticator: Authenticator
+    limiter: UploadLimiter
+    metrics: Metrics
+    kinds: Mapping[str, UploadKind]
+    body_limits: BodyLimits
+    public_url: str | None
+    anonymous_uploads: bool
+
+    def base_url(self, request: ApiRequest) -> str:
+        """Return where clients reach us: as configured, else as this one did."""
+        return self.public_url or f"{request.scope['scheme']}://{request.headers.get('host', 'localhost')}"
+
+    async def caller(self, request: ApiRequest) -> Caller:
+        """Return who asks."""
+        return await self.authenticator.caller(request.headers, request.client.host if request.client else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """An image that the caller may see; `owner` says whether it is theirs."""
+
+    record: DeliveryRecord
+    owner: bool
+
+    @property
+    def image(self) -> Image:
+        """The image."""
+        return self.record.image
+
+
+async def look_up(request: ApiRequest, api: ImagesApi, image_id: str, read_token: str | None) -> Seen:
+    """Return the image; `Problem` not_found for what the caller may not see, image.gone for what was purged."""
+    record = await api.records.get(ref_of(image_id))
+    image = record.image
+    viewer = await api.authenticator.viewer(image, request.headers.get("authorization"), read_token)
+    if image.state is State.PURGED:
+        raise Problem(Code.IMAGE_GONE, "This image was deleted. Nothing of it is left.")
+    owner = owns(image, viewer.manages, _write_token(request))
+    shown = may_view(image.visibility, image.tenant, viewer) and image.state is not State.TRASHED
+    if not (owner or shown):
+        raise Problem(Code.NOT_FOUND, "There is no such image.")
+    return Seen(record, owner)
+
+
+async def change_request(request: ApiRequest, api: ImagesApi, image_id: str) -> ChangeRequest:
+    """Return the wish to change the image, with what the caller shows; whether they may is the story's to say."""
+    ref = ref_of(image_id)
+    image = (await api.records.get(ref)).image
+    viewer = await api.authenticator.viewer(image, request.headers.get("authorization"), None)
+    return ChangeRequest(
+        tenant=image.tenant,
+        image_id=ref.id,
+        manages=viewer.manages,
+        token=_write_token(request),
+        expected=parse_if_match(request.headers.get("if-match")),
+    )
+
+
+def ref_of(image_id: str) -> ImageRef:
+    """Return the image that the path names; `Problem` not_found when it names none."""
+    try:
+        return ImageRef.parse(image_id)
+    except BadId as error:
+        raise Problem(
+            Code.NOT_FOUND, "There is no such image; an id looks like img_ and 22 letters and digits."
+        ) from error
+
+
+def headers_of(image: Image) -> dict[str, str]:
+    """Return the headers of an answer that shows the image."""
+    return {"etag": entity_tag(image), **UNSHARED}
+
+
+def _write_token(request: ApiRequest) -> Token | None:
+    return parse_token(Purpose.WRITE, request.headers.get("upload-token", ""))
