@@ -319,3 +319,10 @@ def with_webp_tail(data: bytes, canary: bytes) -> bytes:
 def riff_chunk(fourcc: bytes, body: bytes) -> bytes:
     """Return a RIFF chunk: code, little-endian length, body, and a byte of padding when the length is odd."""
     return fourcc + struct.pack("<I", len(body)) + body + b"\0" * (len(body) & 1)
+
+
+def undecodable_png() -> bytes:
+    """Return a PNG whose chunks are in order, and whose pixels only a decoder finds to be none."""
+    header = struct.pack(">IIBBBBB", 64, 64, 8, 2, 0, 0, 0)
+    chunks = ((b"IHDR", header), (b"IDAT", b"no stream of zlib"), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(png_chunk(*chunk) for chunk in chunks)

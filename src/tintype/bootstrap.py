@@ -18,6 +18,7 @@ from tintype.db.pool import Database, DatabaseConfig
 from tintype.periodic import Periodic, PeriodicTask
 from tintype.ports.blobs import BlobStore
 from tintype.reads.delivery import DeliveryRecords
+from tintype.reads.progress import Progress
 from tintype.settings import SECRET_KEY_FILE, Settings, load_settings
 from tintype.settings_values import directory_of
 from tintype.telemetry.logs import configure_logs
@@ -30,12 +31,14 @@ from tintype.web.app import Application, make_litestar
 from tintype.web.auth import Authenticator
 from tintype.web.body import BodyLimits
 from tintype.web.delivery import Delivery
+from tintype.web.events import event_routes
 from tintype.web.images import image_routes
 from tintype.web.images_api import ImagesApi
 from tintype.web.operations import OperationsApi, operation_routes
 from tintype.web.page import page_routes
 from tintype.web.rate_limits import UploadLimiter
 from tintype.web.representations import Representations
+from tintype.web.server import call_on_stop
 from tintype.web.upload_request import DEFAULT_KIND
 from tintype.worker import Stories, Worker, WorkerConfig
 
@@ -94,7 +97,15 @@ def build_api(settings: Settings) -> Application:
     records, authenticator = DeliveryRecords(parts.database), Authenticator(parts.database)
     listener = ImageListener(parts.config, on_change=records.forget, on_connection=records.hearing)
 
+    progress = Progress(
+        records,
+        places=settings.events.places,
+        places_per_image=settings.events.places_per_image,
+        measure=parts.metrics.followers.set,
+    )
+
     async def start() -> None:
+        call_on_stop(progress.end_all)
         await parts.database.open()
         listener.start()
 
@@ -102,8 +113,10 @@ def build_api(settings: Settings) -> Application:
         await listener.close()
         await parts.close()
 
+    images = _images_api(settings, parts, records, progress, authenticator)
     routes = [
-        image_routes(_images_api(settings, parts, records, authenticator)),
+        image_routes(images),
+        event_routes(images),
         operation_routes(OperationsApi(parts.database, parts.blobs, parts.metrics)),
         page_routes(settings.kinds[DEFAULT_KIND].limits),
     ]
@@ -118,7 +131,9 @@ def _delivery(settings: Settings, parts: _Parts, records: DeliveryRecords, authe
     return Delivery(records=records, representations=representations, blobs=parts.blobs, authenticator=authenticator)
 
 
-def _images_api(settings: Settings, parts: _Parts, records: DeliveryRecords, authenticator: Authenticator) -> ImagesApi:
+def _images_api(
+    settings: Settings, parts: _Parts, records: DeliveryRecords, progress: Progress, authenticator: Authenticator
+) -> ImagesApi:
     upload_image = UploadImage(
         database=parts.database,
         blobs=parts.blobs,
@@ -133,6 +148,7 @@ def _images_api(settings: Settings, parts: _Parts, records: DeliveryRecords, aut
         trash_image=TrashImage(database=parts.database, notifier=parts.notifier),
         purge_image=parts.purge_image,
         records=records,
+        progress=progress,
         authenticator=authenticator,
         limiter=UploadLimiter(settings.upload.anonymous),
         metrics=parts.metrics,

@@ -82,6 +82,14 @@ class JobSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class EventSettings:
+    """How many clients may follow images in one process, and one image."""
+
+    places: int
+    places_per_image: int
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything that can be set, checked. Urls that are None mean: the built-in one."""
 
@@ -105,6 +113,8 @@ class Settings:
     jobs: JobSettings
     schedule: dict[str, str | None]
     """Task → when it is due, a cron expression in UTC; None is off."""
+
+    events: EventSettings
     kinds: dict[str, UploadKind]
 
 
@@ -282,6 +292,10 @@ def _build(read: _Reader) -> Settings | None:
         ),
         jobs=JobSettings(retry_seconds=read.read("jobs.retry_seconds", positive, 1.0)),
         schedule={name: read.read(f"schedule.{name}", cron, None) for name in read.table("schedule")},
+        events=EventSettings(
+            places=read.read("events.places", whole(1, 100_000), 1),
+            places_per_image=read.read("events.places_per_image", whole(1, 100_000), 1),
+        ),
         kinds={name: _kind(read, name, presets) for name in read.table("kinds")},
     )
 

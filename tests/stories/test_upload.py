@@ -4,7 +4,6 @@ import base64
 import hashlib
 import io
 import re
-import struct
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
@@ -277,10 +276,7 @@ def test_twenty_requests_for_a_variant_that_is_not_there_are_one_render(product:
 
 
 def test_a_file_that_only_decoding_shows_to_be_damaged_ends_rejected_and_is_not_served(product: Product) -> None:
-    header = struct.pack(">IIBBBBB", 64, 64, 8, 2, 0, 0, 0)
-    chunks = ((b"IHDR", header), (b"IDAT", b"no stream of zlib"), (b"IEND", b""))
-    data = b"\x89PNG\r\n\x1a\n" + b"".join(samples.png_chunk(*chunk) for chunk in chunks)
-    image = product.settled(product.upload(data))
+    image = product.settled(product.upload(samples.undecodable_png()))
     assert (image["state"], image["state_reason"]) == ("rejected", "image.malformed")
     assert product.stranger.get(image["url"]).status_code == 404
 

@@ -9,7 +9,8 @@ believes what it has for a bounded time only (I12), and that an image is in work
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -58,7 +59,7 @@ class DeliveryRecords:
         self._records: OrderedDict[str, DeliveryRecord] = OrderedDict()
         self._names: dict[int, str] = {}
         self._deaf_since: float | None = time.monotonic()
-        self._changes: dict[int, list[asyncio.Future[None]]] = {}
+        self._watchers: dict[int, set[asyncio.Event]] = {}
         self._generation = 0
 
     def remembered(self, public_id: str) -> DeliveryRecord | None:
@@ -75,9 +76,8 @@ class DeliveryRecords:
         self._generation += 1
         for image_id in image_ids:
             self._records.pop(self._names.pop(image_id, ""), None)
-            for waiter in self._changes.pop(image_id, []):
-                if not waiter.done():
-                    waiter.set_result(None)
+            for watcher in self._watchers.get(image_id, ()):
+                watcher.set()
 
     def hearing(self, connected: bool) -> None:  # noqa: FBT001 -- the listener's callback has one argument
         """Take note that changes are heard of from now on, or no more."""
@@ -86,26 +86,36 @@ class DeliveryRecords:
             self._records.clear()
             self._names.clear()
             self._deaf_since = None
+            for watcher in (watcher for watchers in self._watchers.values() for watcher in watchers):
+                watcher.set()  # whatever changed while we could not hear
         elif self._deaf_since is None:
             self._deaf_since = time.monotonic()
 
+    @property
+    def hears(self) -> bool:
+        """Whether changes are heard of right now."""
+        return self._deaf_since is None
+
+    @contextmanager
+    def changes(self, image_id: int) -> Iterator[asyncio.Event]:
+        """Give an event that is set by every change of the image that is heard of from now on.
+
+        Whoever reads the image inside the block misses no change: what comes after the reading sets the event.
+        """
+        watcher = asyncio.Event()
+        self._watchers.setdefault(image_id, set()).add(watcher)
+        try:
+            yield watcher
+        finally:
+            watchers = self._watchers[image_id]
+            watchers.discard(watcher)
+            if not watchers:
+                del self._watchers[image_id]
+
     async def wait_for_change(self, image_id: int, seconds: float = CHANGE_WAIT_SECONDS) -> None:
         """Return when a change of the image is heard of, at the latest after `seconds`."""
-        waiter = asyncio.get_running_loop().create_future()
-        self._changes.setdefault(image_id, []).append(waiter)
-        try:
-            await asyncio.wait_for(waiter, seconds)
-        except TimeoutError:
-            pass
-        finally:
-            self._stop_waiting(image_id, waiter)
-
-    def _stop_waiting(self, image_id: int, waiter: asyncio.Future[None]) -> None:
-        waiters = self._changes.get(image_id, [])
-        if waiter in waiters:
-            waiters.remove(waiter)
-            if not waiters:
-                del self._changes[image_id]
+        with self.changes(image_id) as changed, suppress(TimeoutError):
+            await asyncio.wait_for(changed.wait(), seconds)
 
     async def _load(self, ref: ImageRef) -> DeliveryRecord:
         generation = self._generation

@@ -31,6 +31,7 @@ class Metrics:
     memory: Gauge
     queue_depth: Gauge
     queue_age: Gauge
+    followers: Gauge
     _answered: dict[tuple[str, str, int], tuple[Counter, Histogram]] = field(default_factory=dict)
 
     def answered(self, route: str, method: str, status: int, seconds: float) -> None:
@@ -68,6 +69,9 @@ def make_metrics() -> Metrics:
         queue_depth=Gauge("tintype_queue_depth", "Jobs that wait.", multiprocess_mode="mostrecent", registry=own),
         queue_age=Gauge(
             "tintype_queue_age_seconds", "Age of the oldest waiting job.", multiprocess_mode="mostrecent", registry=own
+        ),
+        followers=Gauge(
+            "tintype_followers", "Clients that follow an image.", multiprocess_mode="livesum", registry=own
         ),
     )
 

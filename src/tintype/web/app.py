@@ -23,6 +23,7 @@ from tintype.telemetry.metrics import Metrics
 from tintype.web.body import AFTER_ANSWER_KEY
 from tintype.web.delivery import PREFIX, ROUTE, Delivery, refuse
 from tintype.web.errors import problem_answer
+from tintype.web.events import HEAD_KEY
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -78,6 +79,7 @@ class Application:
         inner = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
         state = inner.setdefault("state", {})
         state[REQUEST_ID_KEY] = request_id
+        state[HEAD_KEY] = scope["method"] == "HEAD"
         await self._litestar(inner, receive, answer)  # type: ignore[arg-type]
         route = inner.get("path_template") or "other"
         self._account(scope, route, answer.status, state.get(CODE_KEY), started, request_id)

@@ -23,7 +23,9 @@ from tintype.web.image_json import ImageJson, VariantJson, present_image, presen
 from tintype.web.image_trash import delete_image, restore_image
 from tintype.web.images_api import UNSHARED, ApiRequest, ImagesApi, headers_of, look_up
 from tintype.web.openapi import LookOperation, UploadOperation, problems
+from tintype.web.preference import parse_preferences
 from tintype.web.upload_request import MAX_PARTS, FormUpload, RawUpload, UploadRequest
+from tintype.web.waiting import come_again, settled
 
 
 @post(
@@ -52,9 +54,11 @@ async def create_image(request: ApiRequest, api: NamedDependency[ImagesApi]) -> 
         raise
     finally:
         api.metrics.upload_bytes.inc(body.received)
-    shown = _present_accepted(accepted, api.base_url(request), owner=caller.key is not None)
+    preferences = parse_preferences(request.headers)
+    image = await settled(api, accepted.image, preferences)
+    shown = _present_accepted(accepted, image, api.base_url(request), owner=caller.key is not None)
     location = {"location": f"{api.base_url(request)}/api/v1/images/{shown.id}"}
-    return Response(shown, headers={**location, **headers_of(accepted.image)})
+    return Response(shown, headers={**location, **headers_of(image), **preferences.applied})
 
 
 def _refuse_stranger(api: ImagesApi, caller: Caller) -> None:
@@ -89,9 +93,9 @@ def _content_length(request: ApiRequest) -> int | None:
     return int(value) if value.isascii() and value.isdigit() else None
 
 
-def _present_accepted(accepted: Accepted, base_url: str, *, owner: bool) -> ImageJson:
+def _present_accepted(accepted: Accepted, image: Image, base_url: str, *, owner: bool) -> ImageJson:
     return present_image(
-        accepted.image,
+        image,
         base_url,
         owner=owner,
         deduplicated=accepted.deduplicated,
@@ -119,9 +123,13 @@ async def get_image(
 ) -> Response[ImageJson]:
     """Return the image, or a redirect to its bytes."""
     seen = await look_up(request, api, image_id, read_token)
-    image, base_url = seen.image, api.base_url(request)
+    base_url, preferences = api.base_url(request), parse_preferences(request.headers)
     if size is None:
-        return Response(present_image(image, base_url, owner=seen.owner), headers=headers_of(image))
+        if await settled(api, seen.image, preferences) is not seen.image:
+            seen = await look_up(request, api, image_id, read_token)  # who may see it may have changed, too
+        shown = present_image(seen.image, base_url, owner=seen.owner)
+        return Response(shown, headers={**headers_of(seen.image), **come_again(seen.image), **preferences.applied})
+    image = seen.image
     return _redirect(_bytes_url(api, image, size, base_url, read_token))
 
 

@@ -15,6 +15,7 @@ from tintype.domain.kind import UploadKind
 from tintype.domain.tokens import Purpose, Token, parse_token
 from tintype.domain.visibility import may_view
 from tintype.reads.delivery import DeliveryRecord, DeliveryRecords
+from tintype.reads.progress import Progress
 from tintype.telemetry.metrics import Metrics
 from tintype.usecases.purge_image import PurgeImage
 from tintype.usecases.trash_image import TrashImage
@@ -38,6 +39,7 @@ class ImagesApi:
     trash_image: TrashImage
     purge_image: PurgeImage
     records: DeliveryRecords
+    progress: Progress
     authenticator: Authenticator
     limiter: UploadLimiter
     metrics: Metrics

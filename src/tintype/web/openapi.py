@@ -72,6 +72,7 @@ class UploadOperation(Operation):
             ParameterSpec(name=name, param_in="query", schema=schema, description=schema.description)
             for name, schema in _FIELDS.items()
         ]
+        self.parameters.append(_WAIT)
 
 
 @dataclass
@@ -83,6 +84,7 @@ class LookOperation(Operation):
             **(self.responses or {}),
             "302": OpenAPIResponse(description="With `size`: where the bytes are"),
         }
+        self.parameters = [*(self.parameters or []), _WAIT]
 
 
 def _header(name: str, description: str) -> ParameterSpec:
@@ -92,6 +94,22 @@ def _header(name: str, description: str) -> ParameterSpec:
 _UPLOAD_TOKEN: Final = _header("Upload-Token", "The `delete_token` of an anonymous upload.")
 _IF_MATCH: Final = _header("If-Match", "An `ETag`: change the image only if it still is what you read.")
 _PREFER: Final = _header("Prefer", "`return=representation`: answer with what came of it.")
+_WAIT: Final = _header("Prefer", "`wait=5`: answer once the image is processed, or after 5 seconds; 10 at most.")
+
+
+@dataclass
+class EventsOperation(Operation):
+    """`GET /images/{id}/events`: a stream, or 204 to a client that comes back after its end."""
+
+    def __post_init__(self) -> None:
+        stream = OpenAPIMediaType(schema=_text("Events, as HTML defines them; the data of each is the image's JSON."))
+        self.responses = {
+            **(self.responses or {}),
+            "200": OpenAPIResponse(description="The stream", content={"text/event-stream": stream}),
+            "204": OpenAPIResponse(description="There is no more to tell: do not come back"),
+        }
+        last = _header("Last-Event-ID", "The id of the last event that a client had: it is told the rest.")
+        self.parameters = [*(self.parameters or []), last]
 
 
 @dataclass

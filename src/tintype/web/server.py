@@ -1,5 +1,9 @@
 """Granian, the HTTP server of the API processes."""
 
+import asyncio
+import signal
+from collections.abc import Callable
+from types import FrameType
 from typing import Final
 
 from granian import Granian
@@ -37,3 +41,20 @@ def serve(target: str, *, host: str, port: int, processes: int) -> None:
         log_level=LogLevels.warning,
         websockets=False,
     ).serve()
+
+
+def call_on_stop(callback: Callable[[], None]) -> None:
+    """Have this process call `callback` on its event loop as soon as it is told to stop.
+
+    Granian ends a process when its last request has ended, and only then tells the application: an answer that goes on
+    until somebody stops it would hold up the rest for `STOP_SECONDS`. It hears of signals through asyncio, which reads
+    their numbers from a descriptor; the handler itself does nothing there, and may be another.
+    """
+    loop = asyncio.get_running_loop()
+
+    def told(_number: int, _frame: FrameType | None) -> None:
+        loop.call_soon_threadsafe(callback)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, told)
+        signal.siginterrupt(number, False)
