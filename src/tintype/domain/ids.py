@@ -42,6 +42,11 @@ def make_id(now_ms: int, bucket: int, noise: int) -> int:
     return since << (_BUCKET_BITS + _NOISE_BITS) | bucket << _NOISE_BITS | noise
 
 
+def milliseconds_of(object_id: int) -> int:
+    """Return when the id was drawn, in milliseconds since 1970."""
+    return (object_id >> _BUCKET_BITS + _NOISE_BITS) + EPOCH_MS
+
+
 def bucket_of(object_id: int) -> int:
     """Return the shard that the id routes to."""
     return object_id >> _NOISE_BITS & (BUCKETS - 1)
