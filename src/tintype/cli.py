@@ -1,9 +1,9 @@
-"""The command line: `tintype serve | migrate | doctor | key`."""
+"""The command line: `tintype serve | migrate | doctor | key | jobs | reprocess`."""
 
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "migrate": _migrate,
         "key": _key,
         "doctor": _doctor,
+        "jobs": _jobs,
+        "reprocess": _reprocess,
     }[options.command]
     return command(settings, options)
 
@@ -50,7 +52,17 @@ def _parser() -> argparse.ArgumentParser:
     key.add_argument("action", choices=["create"])
     key.add_argument("--tenant", default="default", help="the tenant it is for (default)")
     key.add_argument("--name", default="command line", help="what it is called in lists")
-    for command in (serve, migrate, doctor, key):
+    jobs = commands.add_parser("jobs", help="list jobs; retry or discard those that failed for good")
+    jobs.add_argument("action", choices=["list", "retry", "discard"])
+    jobs.add_argument("ids", nargs="*", metavar="JOB", help="ids such as job_…")
+    jobs.add_argument("--all", action="store_true", help="retry or discard every dead job")
+    jobs.add_argument("--state", default="dead", choices=["dead", "waiting", "running"], help="what to list (dead)")
+    reprocess = commands.add_parser("reprocess", help="process images again, behind everything else")
+    reprocess.add_argument("ids", nargs="*", metavar="IMAGE", help="ids such as img_…; all in the state if none")
+    reprocess.add_argument(
+        "--state", default="failed", choices=["failed", "ready", "rejected"], help="of the images (failed)"
+    )
+    for command in (serve, migrate, doctor, key, jobs, reprocess):
         command.add_argument("--data", help="data directory (./data)")
         command.add_argument("--config", type=Path, help="settings file (./tintype.toml)")
     for name in ("run-api", "run-worker"):  # what `serve` starts; not for people
@@ -140,6 +152,39 @@ def _key(settings: Settings, options: argparse.Namespace) -> int:
         return _fail(str(error))
     _say(token.reveal())
     return 0
+
+
+def _jobs(settings: Settings, options: argparse.Namespace) -> int:
+    from tintype.job_commands import Wanted, work_on_jobs
+
+    if options.action != "list" and bool(options.ids) == options.all:
+        _complain(f"Name the jobs to {options.action}, or say --all for every dead one.")
+        return 2
+    wanted = Wanted(options.action, options.ids, options.state)
+    return _with_database(settings, lambda url: work_on_jobs(url, wanted, _say, _complain))
+
+
+def _reprocess(settings: Settings, options: argparse.Namespace) -> int:
+    from tintype.job_commands import Wanted, reprocess
+
+    wanted = Wanted("reprocess", options.ids, options.state)
+    return _with_database(settings, lambda url: reprocess(settings, url, wanted, _say, _complain))
+
+
+def _with_database(settings: Settings, command: Callable[[str], int]) -> int:
+    """Run a command on the running database and return its exit status; a sentence when there is none."""
+    from tintype.doctor import running_database_url
+    from tintype.domain.errors import Problem
+    from tintype.supervisor import CannotStart, explained
+
+    try:
+        with explained():
+            owner_url = running_database_url(settings)
+            if owner_url is None:
+                return _fail(f"No database runs in {settings.data}. Start `tintype serve` first.")
+            return command(owner_url)
+    except (CannotStart, Problem) as error:
+        return _fail(error.detail if isinstance(error, Problem) else str(error))
 
 
 def _doctor(settings: Settings, _options: argparse.Namespace) -> int:

@@ -36,7 +36,9 @@ def worker(measure: Callable[[], None]) -> Worker:
         database=DatabaseConfig("postgresql://nowhere"),
         clock=cast("Any", Clock()),
         config=WorkerConfig(concurrency=1, retry_seconds=1.0),
-        stories=Stories(make_variants=nothing, purge_image=nothing, periodic=cast("Any", Periodic())),
+        stories=Stories(
+            make_variants=nothing, purge_image=nothing, dead_letters=nothing, periodic=cast("Any", Periodic())
+        ),
         metrics=nothing,
         measure=measure,
     )

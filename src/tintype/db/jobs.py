@@ -1,6 +1,7 @@
 """Jobs, enqueued in the transaction that needs them (procrastinate's own SQL function).
 
-Deletions outrank what is due at its time, and that outranks uploads; the queue takes the highest priority first.
+Deletions outrank what is due at its time; that outranks uploads, which outrank what somebody looks at, which outranks
+the rest. The queue takes the highest priority first.
 """
 
 from enum import IntEnum, StrEnum
@@ -8,6 +9,7 @@ from enum import IntEnum, StrEnum
 from psycopg.types.json import Jsonb
 
 from tintype.db.pool import Connection
+from tintype.domain.transform import Variant
 
 QUEUE = "tintype"
 
@@ -16,6 +18,7 @@ class Task(StrEnum):
     """The name of a job; `worker.py` maps it to its story."""
 
     PROCESS_IMAGE = "process_image"
+    MAKE_VARIANT = "make_variant"
     REMOVE_BLOB = "remove_blob"
 
 
@@ -26,13 +29,47 @@ class Priority(IntEnum):
     PERIODIC = 15
     """Few, and mostly short: behind a day's uploads they would never run."""
     UPLOAD = 10
+    ON_DEMAND = 5
+    """Variants that somebody asked for while uploads had to wait."""
+    BACKFILL = 0
+    """What was there before and is made anew."""
 
 
-async def enqueue_process_image(connection: Connection, *, tenant: int, image: int, version: int) -> None:
+async def enqueue_process_image(
+    connection: Connection, *, tenant: int, image: int, version: int, priority: Priority = Priority.UPLOAD
+) -> None:
     """Have the variants of an image made."""
-    await _enqueue(
-        connection, Task.PROCESS_IMAGE, Priority.UPLOAD, {"tenant": tenant, "image": image, "version": version}
+    await _enqueue(connection, Task.PROCESS_IMAGE, priority, {"tenant": tenant, "image": image, "version": version})
+
+
+async def enqueue_make_variant(
+    connection: Connection, *, tenant: int, image: int, version: int, variant: Variant, sha256: bytes
+) -> bool:
+    """Have one variant made, and return whether that is new: a job that waits or runs will do for all who ask.
+
+    Two who ask in the same moment may both enqueue one; the second finds the variant made.
+    """
+    output = variant.output
+    name = f"{sha256.hex()}-{output.digest}"
+    cursor = await connection.execute(
+        """SELECT 1 FROM procrastinate_jobs
+           WHERE task_name = %s AND args ->> 'variant' = %s AND args ->> 'tenant' = %s AND status IN ('todo', 'doing')
+           LIMIT 1""",
+        [Task.MAKE_VARIANT, name, str(tenant)],
     )
+    if await cursor.fetchone() is not None:
+        return False
+    arguments: dict[str, object] = {
+        "tenant": tenant,
+        "image": image,
+        "version": version,
+        "variant": name,
+        "preset": variant.preset,
+        "transform": output.transform.canonical,
+        "format": str(output.format),
+    }
+    await _enqueue(connection, Task.MAKE_VARIANT, Priority.ON_DEMAND, arguments)
+    return True
 
 
 async def enqueue_remove_blob(connection: Connection, *, tenant: int, sha256: bytes) -> None:
@@ -69,6 +106,25 @@ async def queue_depth_and_age(connection: Connection) -> tuple[int, float]:
            LEFT JOIN procrastinate_events e ON e.job_id = j.id AND e.type = 'deferred'
            WHERE j.status = 'todo' AND j.queue_name = %s""",
         [QUEUE],
+    )
+    row = await cursor.fetchone()
+    return (int(row[0]), float(row[1])) if row else (0, 0.0)
+
+
+async def backlog_of_uploads(connection: Connection, *, most: int) -> tuple[int, float]:
+    """Return how many uploads (at most `most`) wait to be processed, and for how many seconds the oldest has.
+
+    Those that are to be tried again later do not count: nothing here makes them wait.
+    """
+    cursor = await connection.execute(
+        """WITH waiting AS MATERIALIZED (
+               SELECT id FROM procrastinate_jobs
+               WHERE status = 'todo' AND queue_name = %s AND priority = %s AND scheduled_at IS NULL
+               ORDER BY priority DESC, id LIMIT %s)
+           SELECT (SELECT count(*) FROM waiting),
+                  coalesce((SELECT extract(epoch FROM now() - min(e.at)) FROM procrastinate_events e
+                            WHERE e.job_id = (SELECT min(id) FROM waiting) AND e.type = 'deferred'), 0)""",
+        [QUEUE, int(Priority.UPLOAD), most],
     )
     row = await cursor.fetchone()
     return (int(row[0]), float(row[1])) if row else (0, 0.0)

@@ -57,6 +57,19 @@ CREATE FUNCTION tintype.find_api_key(in_id bigint, OUT tenant bigint, OUT secret
 
 ALTER FUNCTION tintype.find_api_key(in_id bigint, OUT tenant bigint, OUT secret_hash bytea) OWNER TO tintype_owner;
 
+CREATE FUNCTION tintype.lost_images(in_seconds double precision, in_limit integer, OUT tenant bigint, OUT id bigint, OUT version integer) RETURNS SETOF record
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'tintype', 'pg_temp'
+    AS $$ SELECT i.tenant, i.id, i.version FROM images i
+          WHERE i.state = 'processing' AND i.updated_at < now() - make_interval(secs => in_seconds)
+            AND NOT EXISTS (
+                SELECT 1 FROM procrastinate_jobs j
+                WHERE j.task_name = 'process_image' AND j.args ->> 'image' = i.id::text
+                  AND j.args ->> 'version' = i.version::text AND j.status IN ('todo', 'doing'))
+          ORDER BY i.updated_at LIMIT in_limit $$;
+
+ALTER FUNCTION tintype.lost_images(in_seconds double precision, in_limit integer, OUT tenant bigint, OUT id bigint, OUT version integer) OWNER TO tintype_owner;
+
 CREATE FUNCTION tintype.procrastinate_cancel_job_v1(job_id bigint, abort boolean, delete_job boolean) RETURNS bigint
     LANGUAGE plpgsql
     AS $$
@@ -623,6 +636,15 @@ CREATE TABLE tintype.images (
 
 ALTER TABLE tintype.images OWNER TO tintype_owner;
 
+CREATE TABLE tintype.job_failures (
+    job bigint NOT NULL,
+    tenant bigint NOT NULL,
+    reason text NOT NULL,
+    failed_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+ALTER TABLE tintype.job_failures OWNER TO tintype_owner;
+
 CREATE TABLE tintype.periodic_tasks (
     name text NOT NULL,
     schedule text,
@@ -706,6 +728,17 @@ ALTER TABLE tintype.procrastinate_workers ALTER COLUMN id ADD GENERATED ALWAYS A
     CACHE 1
 );
 
+CREATE UNLOGGED TABLE tintype.render_claims (
+    bucket smallint NOT NULL,
+    tenant bigint NOT NULL,
+    sha256 bytea NOT NULL,
+    digest text NOT NULL,
+    holder uuid NOT NULL,
+    expires_at timestamp with time zone NOT NULL
+);
+
+ALTER TABLE tintype.render_claims OWNER TO tintype_owner;
+
 CREATE TABLE tintype.tenants (
     id bigint NOT NULL,
     slug text NOT NULL,
@@ -754,6 +787,9 @@ ALTER TABLE ONLY tintype.blobs
 ALTER TABLE ONLY tintype.images
     ADD CONSTRAINT images_pkey PRIMARY KEY (bucket, id);
 
+ALTER TABLE ONLY tintype.job_failures
+    ADD CONSTRAINT job_failures_pkey PRIMARY KEY (job);
+
 ALTER TABLE ONLY tintype.periodic_tasks
     ADD CONSTRAINT periodic_tasks_pkey PRIMARY KEY (name);
 
@@ -771,6 +807,9 @@ ALTER TABLE ONLY tintype.procrastinate_periodic_defers
 
 ALTER TABLE ONLY tintype.procrastinate_workers
     ADD CONSTRAINT procrastinate_workers_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY tintype.render_claims
+    ADD CONSTRAINT render_claims_pkey PRIMARY KEY (bucket, tenant, sha256, digest);
 
 ALTER TABLE ONLY tintype.tenants
     ADD CONSTRAINT tenants_pkey PRIMARY KEY (id);
@@ -807,9 +846,15 @@ CREATE INDEX images_trashed ON tintype.images USING btree (trashed_at) WHERE (tr
 
 CREATE INDEX procrastinate_events_job_id_fkey_v1 ON tintype.procrastinate_events USING btree (job_id);
 
+CREATE INDEX procrastinate_jobs_dead ON tintype.procrastinate_jobs USING btree (COALESCE((args ->> 'tenant'::text), ''::text), id DESC) WHERE (status = 'failed'::tintype.procrastinate_job_status);
+
 CREATE INDEX procrastinate_jobs_id_lock_idx_v1 ON tintype.procrastinate_jobs USING btree (id, lock) WHERE (status = ANY (ARRAY['todo'::tintype.procrastinate_job_status, 'doing'::tintype.procrastinate_job_status]));
 
 CREATE UNIQUE INDEX procrastinate_jobs_lock_idx_v1 ON tintype.procrastinate_jobs USING btree (lock) WHERE (status = 'doing'::tintype.procrastinate_job_status);
+
+CREATE INDEX procrastinate_jobs_of_image ON tintype.procrastinate_jobs USING btree (((args ->> 'image'::text))) WHERE ((task_name)::text = 'process_image'::text);
+
+CREATE INDEX procrastinate_jobs_of_variant ON tintype.procrastinate_jobs USING btree (((args ->> 'variant'::text))) WHERE ((task_name)::text = 'make_variant'::text);
 
 CREATE INDEX procrastinate_jobs_priority_idx_v1 ON tintype.procrastinate_jobs USING btree (priority DESC, id) WHERE (status = 'todo'::tintype.procrastinate_job_status);
 
@@ -834,6 +879,9 @@ CREATE TRIGGER procrastinate_trigger_status_events_update_v1 AFTER UPDATE OF sta
 ALTER TABLE ONLY tintype.api_keys
     ADD CONSTRAINT api_keys_tenant_fkey FOREIGN KEY (tenant) REFERENCES tintype.tenants(id);
 
+ALTER TABLE ONLY tintype.job_failures
+    ADD CONSTRAINT job_failures_job_fkey FOREIGN KEY (job) REFERENCES tintype.procrastinate_jobs(id) ON DELETE CASCADE;
+
 ALTER TABLE ONLY tintype.procrastinate_events
     ADD CONSTRAINT procrastinate_events_job_id_fkey FOREIGN KEY (job_id) REFERENCES tintype.procrastinate_jobs(id) ON DELETE CASCADE;
 
@@ -851,6 +899,8 @@ ALTER TABLE tintype.blobs ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE tintype.images ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE tintype.job_failures ENABLE ROW LEVEL SECURITY;
+
 CREATE POLICY of_tenant ON tintype.api_keys USING ((tenant = tintype.current_tenant()));
 
 CREATE POLICY of_tenant ON tintype.blob_refs USING ((tenant = tintype.current_tenant()));
@@ -859,9 +909,15 @@ CREATE POLICY of_tenant ON tintype.blobs USING ((tenant = tintype.current_tenant
 
 CREATE POLICY of_tenant ON tintype.images USING ((tenant = tintype.current_tenant()));
 
+CREATE POLICY of_tenant ON tintype.job_failures USING ((tenant = tintype.current_tenant()));
+
+CREATE POLICY of_tenant ON tintype.render_claims USING ((tenant = tintype.current_tenant()));
+
 CREATE POLICY of_tenant ON tintype.tenants USING ((id = tintype.current_tenant()));
 
 CREATE POLICY of_tenant ON tintype.variants USING ((tenant = tintype.current_tenant()));
+
+ALTER TABLE tintype.render_claims ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE tintype.tenants ENABLE ROW LEVEL SECURITY;
 
@@ -871,6 +927,9 @@ GRANT USAGE ON SCHEMA tintype TO tintype_app;
 
 REVOKE ALL ON FUNCTION tintype.find_api_key(in_id bigint, OUT tenant bigint, OUT secret_hash bytea) FROM PUBLIC;
 GRANT ALL ON FUNCTION tintype.find_api_key(in_id bigint, OUT tenant bigint, OUT secret_hash bytea) TO tintype_app;
+
+REVOKE ALL ON FUNCTION tintype.lost_images(in_seconds double precision, in_limit integer, OUT tenant bigint, OUT id bigint, OUT version integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION tintype.lost_images(in_seconds double precision, in_limit integer, OUT tenant bigint, OUT id bigint, OUT version integer) TO tintype_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.procrastinate_jobs TO tintype_app;
 
@@ -891,6 +950,8 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.blobs TO tintype_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.images TO tintype_app;
 
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.job_failures TO tintype_app;
+
 GRANT SELECT,INSERT,UPDATE ON TABLE tintype.periodic_tasks TO tintype_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.procrastinate_events TO tintype_app;
@@ -906,6 +967,8 @@ GRANT USAGE ON SEQUENCE tintype.procrastinate_periodic_defers_id_seq TO tintype_
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.procrastinate_workers TO tintype_app;
 
 GRANT USAGE ON SEQUENCE tintype.procrastinate_workers_id_seq TO tintype_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.render_claims TO tintype_app;
 
 GRANT SELECT ON TABLE tintype.tenants TO tintype_app;
 
