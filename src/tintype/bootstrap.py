@@ -12,19 +12,24 @@ import structlog
 from tintype.adapters.blobs_local import LocalBlobStore
 from tintype.adapters.render_pool import RenderPool, RenderPoolConfig
 from tintype.adapters.staging_local import LocalStaging
+from tintype.db.backlog import Backlog, BacklogLimits
 from tintype.db.clock import DatabaseClock
 from tintype.db.notify import ImageListener, Notifier
 from tintype.db.pool import Database, DatabaseConfig
 from tintype.periodic import Periodic, PeriodicTask
 from tintype.ports.blobs import BlobStore
 from tintype.reads.delivery import DeliveryRecords
+from tintype.reads.jobs import JobList
 from tintype.reads.progress import Progress
 from tintype.settings import SECRET_KEY_FILE, Settings, load_settings
 from tintype.settings_values import directory_of
 from tintype.telemetry.logs import configure_logs
 from tintype.telemetry.metrics import Metrics, make_metrics, resident_bytes
+from tintype.usecases.dead_letters import DeadLetters
+from tintype.usecases.find_lost_images import FindLostImages
 from tintype.usecases.make_variants import MakeVariants
 from tintype.usecases.purge_image import PurgeImage
+from tintype.usecases.reprocess_image import ReprocessImage
 from tintype.usecases.trash_image import TrashImage
 from tintype.usecases.upload_image import UploadImage
 from tintype.web.app import Application, make_litestar
@@ -32,8 +37,10 @@ from tintype.web.auth import Authenticator
 from tintype.web.body import BodyLimits
 from tintype.web.delivery import Delivery
 from tintype.web.events import event_routes
+from tintype.web.image_work import ImageWorkApi, image_work_routes
 from tintype.web.images import image_routes
 from tintype.web.images_api import ImagesApi
+from tintype.web.jobs import JobsApi, job_routes
 from tintype.web.operations import OperationsApi, operation_routes
 from tintype.web.page import page_routes
 from tintype.web.rate_limits import UploadLimiter
@@ -114,9 +121,11 @@ def build_api(settings: Settings) -> Application:
         await parts.close()
 
     images = _images_api(settings, parts, records, progress, authenticator)
+    dead_letters = DeadLetters(database=parts.database, notifier=parts.notifier)
     routes = [
-        image_routes(images),
+        image_routes(images, image_work_routes(_image_work_api(settings, parts, images))),
         event_routes(images),
+        job_routes(JobsApi(JobList(parts.database), dead_letters, authenticator)),
         operation_routes(OperationsApi(parts.database, parts.blobs, parts.metrics)),
         page_routes(settings.kinds[DEFAULT_KIND].limits),
     ]
@@ -126,7 +135,11 @@ def build_api(settings: Settings) -> Application:
 
 def _delivery(settings: Settings, parts: _Parts, records: DeliveryRecords, authenticator: Authenticator) -> Delivery:
     representations = Representations(
-        records=records, make_variants=parts.make_variants, blobs=parts.blobs, kinds=settings.kinds
+        records=records,
+        make_variants=parts.make_variants,
+        blobs=parts.blobs,
+        kinds=settings.kinds,
+        backlog=Backlog(parts.database, BacklogLimits(settings.jobs.overlong, settings.jobs.overdue_seconds)),
     )
     return Delivery(records=records, representations=representations, blobs=parts.blobs, authenticator=authenticator)
 
@@ -159,6 +172,16 @@ def _images_api(
     )
 
 
+def _image_work_api(settings: Settings, parts: _Parts, images: ImagesApi) -> ImageWorkApi:
+    reprocess_image = ReprocessImage(database=parts.database, notifier=parts.notifier, kinds=settings.kinds)
+    return ImageWorkApi(images, parts.make_variants, reprocess_image)
+
+
+def _jobs_api(parts: _Parts, authenticator: Authenticator) -> JobsApi:
+    dead_letters = DeadLetters(database=parts.database, notifier=parts.notifier)
+    return JobsApi(JobList(parts.database), dead_letters, authenticator)
+
+
 def work(settings: Settings) -> None:
     """Run one worker process until SIGTERM."""
     asyncio.run(_work(settings))
@@ -178,7 +201,10 @@ async def _work(settings: Settings) -> None:
             concurrency=settings.renderers * JOBS_PER_RENDERER, retry_seconds=settings.jobs.retry_seconds
         ),
         stories=Stories(
-            parts.make_variants, parts.purge_image, Periodic(parts.database, _periodic_tasks(settings, parts))
+            parts.make_variants,
+            parts.purge_image,
+            DeadLetters(database=parts.database, notifier=parts.notifier),
+            Periodic(parts.database, _periodic_tasks(settings, parts)),
         ),
         metrics=parts.metrics,
         measure=measure,
@@ -195,8 +221,13 @@ async def _work(settings: Settings) -> None:
 def _periodic_tasks(settings: Settings, parts: _Parts) -> Iterator[PeriodicTask]:
     """Give what is done at its time, each with its line in `[schedule]`."""
     schedule = settings.schedule
-    del schedule, parts
-    yield from ()
+    find_lost_images = FindLostImages(
+        database=parts.database,
+        notifier=parts.notifier,
+        seconds=settings.jobs.lost_seconds,
+        count=lambda outcome: parts.metrics.lost_images.labels(outcome).inc(),
+    )
+    yield PeriodicTask("lost_images", schedule["lost_images"], find_lost_images)
 
 
 def worker_database(settings: Settings) -> DatabaseConfig:
@@ -238,6 +269,7 @@ def _parts(settings: Settings, config: DatabaseConfig, *, renderers: int, nice: 
         renderer=renderer,
         notifier=notifier,
         observe_render=metrics.render_seconds.observe,
+        most_under_way=settings.render.queue + renderers,
     )
     presets = frozenset(preset.name for kind in settings.kinds.values() for preset in kind.recipe.presets)
     purge_image = PurgeImage(database=database, blobs=blobs, presets=presets)

@@ -76,9 +76,12 @@ class RenderSettings:
 
 @dataclass(frozen=True, slots=True)
 class JobSettings:
-    """How jobs are tried again."""
+    """How jobs are tried again, and from when on they are too late."""
 
     retry_seconds: float
+    overdue_seconds: float
+    overlong: int
+    lost_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,13 +293,22 @@ def _build(read: _Reader) -> Settings | None:
             queue=read.read("render.queue", whole(1, 100_000), 1),
             recycle_after=read.read("render.recycle_after", whole(1, 1_000_000), 1),
         ),
-        jobs=JobSettings(retry_seconds=read.read("jobs.retry_seconds", positive, 1.0)),
+        jobs=_jobs(read),
         schedule={name: read.read(f"schedule.{name}", cron, None) for name in read.table("schedule")},
         events=EventSettings(
             places=read.read("events.places", whole(1, 100_000), 1),
             places_per_image=read.read("events.places_per_image", whole(1, 100_000), 1),
         ),
         kinds={name: _kind(read, name, presets) for name in read.table("kinds")},
+    )
+
+
+def _jobs(read: _Reader) -> JobSettings:
+    return JobSettings(
+        retry_seconds=read.read("jobs.retry_seconds", positive, 1.0),
+        overdue_seconds=read.read("jobs.overdue_seconds", positive, 1.0),
+        overlong=read.read("jobs.overlong", whole(1, 1_000_000), 1),
+        lost_seconds=read.read("jobs.lost_seconds", positive, 1.0),
     )
 
 

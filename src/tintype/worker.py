@@ -23,9 +23,16 @@ from psycopg_pool import AsyncConnectionPool
 from tintype.db.clock import DatabaseClock
 from tintype.db.jobs import QUEUE, Task
 from tintype.db.pool import Connection, DatabaseConfig, connection_options
-from tintype.domain.errors import Problem
+from tintype.domain.errors import Code, Problem
+from tintype.domain.format import Format
+from tintype.domain.ids import public_id
+from tintype.domain.job import JOB_PREFIX
+from tintype.domain.transform import Output, Variant, parse_transform
 from tintype.periodic import Periodic
+from tintype.ports.blobs import BlobMissing, BlobStoreFailed, BlobStoreFull
+from tintype.ports.renderer import RendererBusy, RendererFailed, SourceDamaged
 from tintype.telemetry.metrics import Metrics
+from tintype.usecases.dead_letters import DeadLetters
 from tintype.usecases.make_variants import MakeVariants
 from tintype.usecases.purge_image import PurgeImage
 
@@ -53,6 +60,26 @@ SHUTDOWN_SECONDS: Final = 25.0
 """How long a worker that is told to stop may finish its jobs; what is cut off is found by the sweep."""
 
 
+WORKER_DIED: Final = "worker.died"
+"""The reason of an attempt whose worker ended, or could not record how it went."""
+
+_REASONS: Final[dict[type[Exception], str]] = {
+    RendererBusy: "renderer.busy",
+    RendererFailed: "renderer.failed",
+    SourceDamaged: "blob.damaged",
+    BlobMissing: "blob.missing",
+    BlobStoreFull: "storage.full",
+    BlobStoreFailed: "storage.failed",
+}
+
+
+def reason_of(error: Exception) -> str:
+    """Return the stable code of a failure: what a person may be shown of it."""
+    if isinstance(error, Problem):
+        return error.code
+    return next((reason for kind, reason in _REASONS.items() if isinstance(error, kind)), Code.INTERNAL)
+
+
 @dataclass(frozen=True, slots=True)
 class WorkerConfig:
     """How many jobs a worker process has under way, and how long it waits before it tries one again."""
@@ -69,6 +96,7 @@ class Stories:
 
     make_variants: MakeVariants
     purge_image: PurgeImage
+    dead_letters: DeadLetters
     periodic: Periodic
 
 
@@ -162,6 +190,24 @@ class Worker:
             with self._accounted(Task.REMOVE_BLOB):
                 await self._stories.purge_image.remove_blob(tenant=tenant, sha256=bytes.fromhex(sha256))
 
+        @self._app.task(name=Task.MAKE_VARIANT, queue=QUEUE, retry=retry)
+        async def make_variant(
+            *,
+            tenant: int,
+            image: int,
+            version: int,
+            variant: str,
+            preset: str,
+            transform: str,
+            format: str,  # noqa: A002 -- as above
+        ) -> None:
+            del variant  # the job's name among those that wait
+            made = Variant(preset, Output(parse_transform(transform), Format(format)))
+            with self._accounted(Task.MAKE_VARIANT):
+                await self._stories.make_variants.make_later(
+                    tenant=tenant, image_id=image, version=version, variant=made
+                )
+
         for name in self._stories.periodic.tasks:
             self._app.task(name=name, queue=QUEUE, retry=retry)(functools.partial(self._run_periodic, name))
 
@@ -189,8 +235,21 @@ class Worker:
         self._running.add(context.job.id)
         try:
             return await run()
+        except Exception as error:
+            await self._note_failure(context.job, reason_of(error))
+            raise
         finally:
             self._running.discard(context.job.id)
+
+    async def _note_failure(self, job: Job, reason: str) -> None:
+        """Keep why the attempt failed, for whoever finds the job dead; the log has more."""
+        if job.id is None:
+            return
+        name = public_id(JOB_PREFIX, job.id)
+        self._log.warning("attempt_failed", job=name, task=job.task_name, attempt=job.attempts + 1, reason=reason)
+        tenant: Any = job.task_kwargs.get("tenant")
+        with contextlib.suppress(Problem):  # the database is away: the log has it
+            await self._stories.dead_letters.note_failure(job.id, tenant=tenant, reason=reason)
 
     @contextlib.contextmanager
     def _accounted(self, task: str) -> Iterator[None]:
@@ -245,6 +304,7 @@ class Worker:
         return lost
 
     async def _take_over(self, job: Job) -> None:
+        await self._note_failure(job, WORKER_DIED)
         if not _is_last(job):
             await self._app.job_manager.retry_job(job, retry_at=self._clock.now())
             return

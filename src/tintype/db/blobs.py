@@ -52,6 +52,9 @@ async def delete_blob(connection: Connection, *, tenant: int, sha256: bytes) -> 
         "DELETE FROM variants WHERE bucket = %s AND tenant = %s AND sha256 = %s", [bucket, tenant, sha256]
     )
     await connection.execute(
+        "DELETE FROM render_claims WHERE bucket = %s AND tenant = %s AND sha256 = %s", [bucket, tenant, sha256]
+    )
+    await connection.execute(
         "DELETE FROM blobs WHERE bucket = %s AND tenant = %s AND sha256 = %s", [bucket, tenant, sha256]
     )
 

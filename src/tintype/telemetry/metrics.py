@@ -28,6 +28,7 @@ class Metrics:
     rejects: Counter
     jobs: Counter
     render_seconds: Histogram
+    lost_images: Counter
     memory: Gauge
     queue_depth: Gauge
     queue_age: Gauge
@@ -62,6 +63,12 @@ def make_metrics() -> Metrics:
         jobs=Counter("tintype_jobs", "Jobs ended, by how.", ["task", "outcome"], registry=own),
         render_seconds=Histogram(
             "tintype_render_seconds", "Time in the decoder.", buckets=_RENDER_SECONDS, registry=own
+        ),
+        lost_images=Counter(
+            "tintype_lost_images",
+            "Images in work that nobody worked on, by what became of them.",
+            ["outcome"],
+            registry=own,
         ),
         memory=Gauge(
             "tintype_resident_memory_bytes", "Resident memory.", ["role"], multiprocess_mode="liveall", registry=own

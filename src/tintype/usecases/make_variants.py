@@ -2,9 +2,10 @@
 
 Both decode once, store content-addressed files, and then record them in a transaction that keeps the blob from being
 purged meanwhile. How it fails: a file that cannot be decoded is a verdict (`rejected`), never retried; anything else
-raises, and the queue retries it with backoff. A job may run twice, late or beside another: files are named by what made
-them, and the image changes only if it still has the version and a state that allows it. When the blob was purged while
-we rendered, what we stored is removed again.
+raises, and the queue retries it with backoff. However many ask for a variant, one renders it: within a process they
+share a task, between processes a claim with a lease decides, and the others look until it is there. A job may run
+twice, late or beside another: files are named by what made them, and the image changes only if it still has the version
+and a state that allows it. When the blob was purged while we rendered, what we stored is removed again.
 """
 
 import asyncio
@@ -16,12 +17,13 @@ import structlog
 
 from tintype.db.blobs import is_referenced, lock_blob_for_upload, share_blob
 from tintype.db.images import Outcome, get_image, mark_ready, mark_unusable
-from tintype.db.jobs import enqueue_remove_blob
+from tintype.db.jobs import enqueue_make_variant, enqueue_remove_blob
 from tintype.db.notify import Notifier
 from tintype.db.pool import Connection, Database
+from tintype.db.render_claims import RenderClaims
 from tintype.db.variants import VariantRow, delete_variant, insert_variants, list_variants
-from tintype.domain.errors import Code, Problem
-from tintype.domain.image import Image, State
+from tintype.domain.errors import Code, Kind, Problem
+from tintype.domain.image import SERVED, Image, State
 from tintype.domain.keys import original_key
 from tintype.domain.transform import Variant
 from tintype.ports.blobs import BlobMissing, BlobStore, BlobStoreFailed, BlobStoreFull
@@ -40,6 +42,12 @@ from tintype.ports.renderer import (
 FAILED_REASON: Final = "processing.failed"
 RETRY_SECONDS: Final = 2
 
+LOOK_SECONDS: Final = 0.1
+"""Between two looks whether the variant that another process is making is there."""
+
+_VERDICTS: Final = frozenset({Kind.GONE, Kind.CONFLICT})
+"""What stays so however often it is tried."""
+
 
 class MakeVariants:
     """Renders, stores and records variants."""
@@ -52,13 +60,17 @@ class MakeVariants:
         renderer: Renderer,
         notifier: Notifier,
         observe_render: Callable[[float], None],
+        most_under_way: int,
     ) -> None:
+        """At most `most_under_way` variants are made or waited for at once; who wants another is told to come again."""
         self._database = database
         self._blobs = blobs
         self._renderer = renderer
         self._notifier = notifier
         self._observe_render = observe_render
         self._log = structlog.get_logger("tintype.variants")
+        self._most_under_way = most_under_way
+        self._claims = RenderClaims(database)
         self._under_way: dict[tuple[int, bytes, str], asyncio.Task[VariantRow]] = {}
 
     async def process(self, *, tenant: int, image_id: int, version: int) -> None:
@@ -91,24 +103,57 @@ class MakeVariants:
         key = (image.tenant, image.sha256, variant.output.digest)
         task = self._under_way.get(key)
         if task is None:
+            if len(self._under_way) >= self._most_under_way:
+                raise _not_now() from RendererBusy(f"{len(self._under_way)} variants are being made")
             task = asyncio.create_task(self._make_one(image, variant))
             self._under_way[key] = task
             task.add_done_callback(lambda _: self._under_way.pop(key, None))
         return await asyncio.shield(task)
 
+    async def later(self, image: Image, variant: Variant) -> None:
+        """Have the variant made by a job, behind the uploads that wait; once, however many ask."""
+        async with self._database.transaction(image.tenant) as connection:
+            new = await enqueue_make_variant(
+                connection,
+                tenant=image.tenant,
+                image=image.id,
+                version=image.version,
+                variant=variant,
+                sha256=image.sha256,
+            )
+        if new:
+            self._notifier.jobs_enqueued()
+
+    async def make_later(self, *, tenant: int, image_id: int, version: int, variant: Variant) -> None:
+        """Make the variant that a job stands for. Does nothing for what is past, or cannot be made."""
+        async with self._database.transaction(tenant) as connection:
+            image = await get_image(connection, image_id)
+        if image is None or image.version != version or image.state not in SERVED:
+            return
+        try:
+            await self.on_demand(image, variant)
+        except Problem as problem:
+            if problem.code.kind not in _VERDICTS:
+                raise
+
     async def _make_one(self, image: Image, variant: Variant) -> VariantRow:
         try:
-            return await self._made_meanwhile(image, variant) or await self._make_now(image, variant)
+            return await self._make_once(image, variant)
         except CannotDecode as error:
             raise Problem(Code.IMAGE_NOT_READY, "This image is damaged and cannot be shown in other sizes.") from error
         except BlobMissing as error:
             raise _gone() from error
         except (RendererBusy, RendererFailed, SourceDamaged, BlobStoreFailed, BlobStoreFull) as error:
-            raise Problem(
-                Code.UNAVAILABLE,
-                "This size cannot be made right now. Try again in a moment.",
-                retry_after=RETRY_SECONDS,
-            ) from error
+            raise _not_now() from error
+
+    async def _make_once(self, image: Image, variant: Variant) -> VariantRow:
+        """Return the variant, rendered by whoever has the claim: this process or another one."""
+        digest = variant.output.digest
+        while True:
+            async with self._claims.claimed(tenant=image.tenant, sha256=image.sha256, digest=digest) as ours:
+                if ours:
+                    return await self._made_meanwhile(image, variant) or await self._make_now(image, variant)
+            await asyncio.sleep(LOOK_SECONDS)
 
     async def _make_now(self, image: Image, variant: Variant) -> VariantRow:
         rendered = await self._render(image, (variant,), describe=False)
@@ -215,6 +260,12 @@ class MakeVariants:
         async with self._database.transaction(image.tenant) as connection:
             await mark_unusable(connection, image.id, version=image.version, state=state, reason=reason)
         self._notifier.image_changed(image.id)
+
+
+def _not_now() -> Problem:
+    return Problem(
+        Code.UNAVAILABLE, "This size cannot be made right now. Try again in a moment.", retry_after=RETRY_SECONDS
+    )
 
 
 def _gone() -> Problem:

@@ -19,7 +19,7 @@ from tintype.web.auth import Authenticator
 from tintype.web.delivery_answer import FOR_SECONDS, PRIVATE, Answer, Representation, answer
 from tintype.web.errors import RawHeaders, problem_answer
 from tintype.web.negotiation import choose_format
-from tintype.web.representations import Representations, Wanted, parse_url
+from tintype.web.representations import Later, Representations, Wanted, parse_url
 from tintype.web.small_files import SmallFiles
 
 Scope = Mapping[str, Any]
@@ -83,8 +83,12 @@ class Delivery:
             return await _send(send, scope, 302, [*headers, (b"content-length", b"0")])
         try:
             found = await self._representations.find(record, wanted, _accept(request))
-            if found is None:
-                headers = [(b"retry-after", b"1"), (b"cache-control", b"no-store"), (b"content-length", b"0")]
+            if isinstance(found, Later):  # without a body: an <img> knows by that that there is no picture yet
+                headers = [
+                    (b"retry-after", str(found.seconds).encode()),
+                    (b"cache-control", b"no-store"),
+                    (b"content-length", b"0"),
+                ]
                 return await _send(send, scope, 202, headers)
             self._prepare(scope, request, found, record)
             return await self._send_bytes(found, scope, request, send)

@@ -184,12 +184,12 @@ async def share_page(request: ApiRequest, api: NamedDependency[ImagesApi], image
     return _redirect(_bytes_url(api, seen.image, "original", api.base_url(request), request.query_params.get("token")))
 
 
-def image_routes(api: ImagesApi) -> Router:
-    """Return the routes of the resource."""
+def image_routes(api: ImagesApi, *others: Router) -> Router:
+    """Return the routes of the resource, and `others` that share paths with them."""
     handlers = [create_image, get_image, list_variants, delete_image, restore_image]
     resource = Router(path="/api/v1", route_handlers=handlers, tags=["Images"])
     return Router(
         path="/",
-        route_handlers=[resource, share_page],
+        route_handlers=[resource, share_page, *others],
         dependencies={"api": Provide(lambda: api, sync_to_thread=False)},
     )

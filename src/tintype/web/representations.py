@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import parse_qsl
 
+from tintype.db.backlog import Backlog
 from tintype.db.variants import VariantRow
 from tintype.domain.errors import Code, Problem
 from tintype.domain.format import Format
@@ -16,6 +17,7 @@ from tintype.domain.keys import original_key
 from tintype.domain.kind import UploadKind, presets_of
 from tintype.domain.transform import Output, Preset, Variant
 from tintype.ports.blobs import BlobMissing, BlobStore
+from tintype.ports.renderer import RendererBusy
 from tintype.reads.delivery import DeliveryRecord, DeliveryRecords
 from tintype.usecases.make_variants import MakeVariants
 from tintype.web.delivery_answer import Representation, StoredFile, represent
@@ -23,6 +25,12 @@ from tintype.web.negotiation import choose_format
 
 MAKE_SECONDS: Final = 8.0
 """How long a request waits for a variant that is being made before it is told to come again (202)."""
+
+SOON_SECONDS: Final = 1
+"""When to come again for a variant that is being made."""
+
+LATER_SECONDS: Final = 5
+"""When to come again for one that has to wait behind uploads."""
 
 MADE_FORMATS: Final = (Format.JPEG, Format.PNG, Format.WEBP)
 """What a preset may be asked for in, by extension."""
@@ -40,6 +48,13 @@ class Wanted:
     extension: str | None
     version: int | None
     token: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """There is nothing to send yet: come again in so many seconds (202)."""
+
+    seconds: int
 
 
 def parse_url(path: str, query: bytes) -> Wanted:
@@ -72,14 +87,16 @@ class Representations:
         make_variants: MakeVariants,
         blobs: BlobStore,
         kinds: Mapping[str, UploadKind],
+        backlog: Backlog,
     ) -> None:
         self._records = records
         self._make_variants = make_variants
         self._blobs = blobs
         self._kinds = kinds
+        self._backlog = backlog
 
-    async def find(self, record: DeliveryRecord, wanted: Wanted, accept: str | None) -> Representation | None:
-        """Return what to send; None when it is still being made.
+    async def find(self, record: DeliveryRecord, wanted: Wanted, accept: str | None) -> Representation | Later:
+        """Return what to send, or when to come again.
 
         `Problem` when there is no such thing, `BlobMissing` when the original was lost.
         """
@@ -89,8 +106,8 @@ class Representations:
         fmt = _format(image, wanted.extension, accept)
         variant = Variant(preset.name, Output(preset.transform, fmt))
         row = await self._there(record, variant) or await self._made(record, variant, eager=preset.eager)
-        if row is None:
-            return None
+        if isinstance(row, Later):
+            return row
         key = row.key(tenant=image.tenant, sha256=image.sha256)
         etag = f'"{row.file_sha256.hex()[:32]}"'
         file = StoredFile(key, self._blobs.path(key), fmt, row.size, etag, preset.name)
@@ -126,16 +143,24 @@ class Representations:
         key = row.key(tenant=image.tenant, sha256=image.sha256)
         return row if await self._blobs.head(key) is not None else None
 
-    async def _made(self, record: DeliveryRecord, variant: Variant, *, eager: bool) -> VariantRow | None:
-        """Return the variant once the job, another process or this one has made it; None when that takes too long."""
+    async def _made(self, record: DeliveryRecord, variant: Variant, *, eager: bool) -> VariantRow | Later:
+        """Return the variant once the job, another process or this one has made it, or when to come again."""
         image = record.image
-        if eager and image.state is State.PROCESSING:
+        promised = eager and image.state is State.PROCESSING  # a job makes it
+        if promised:
             await self._records.wait_for_change(image.id)
+        elif await self._backlog.is_overdue():
+            await self._make_variants.later(image, variant)
+            return Later(LATER_SECONDS)
         try:
             async with asyncio.timeout(MAKE_SECONDS):
                 return await self._make_variants.on_demand(image, variant)
         except TimeoutError:
-            return None
+            return Later(SOON_SECONDS)
+        except Problem as problem:
+            if promised and isinstance(problem.__cause__, RendererBusy):
+                return Later(LATER_SECONDS)
+            raise
         finally:
             self._records.forget((image.id,))  # what is remembered lacks the variant
 
