@@ -80,6 +80,8 @@ class Application:
         state = inner.setdefault("state", {})
         state[REQUEST_ID_KEY] = request_id
         state[HEAD_KEY] = scope["method"] == "HEAD"
+        if scope["method"] == "OPTIONS":  # Litestar's own answer names the methods of one handler alone
+            answer.allowed = _methods_at(self._litestar, scope["path"])
         await self._litestar(inner, receive, answer)  # type: ignore[arg-type]
         route = inner.get("path_template") or "other"
         self._account(scope, route, answer.status, state.get(CODE_KEY), started, request_id)
@@ -136,18 +138,23 @@ def _request_id(scope: Scope) -> str:
 class _Answer:
     """The server's `send`, with the request id in the headers; knows the status that was sent."""
 
-    __slots__ = ("_request_id", "_send", "_without_body", "status")
+    __slots__ = ("_request_id", "_send", "_without_body", "allowed", "status")
 
     def __init__(self, send: Send, request_id: str, *, without_body: bool) -> None:
         self._send = send
         self._request_id = request_id.encode()
         self._without_body = without_body
         self.status: int | None = None
+        self.allowed = ""
+        """What `Allow` says, where the framework would say something else."""
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             message["headers"] = [*message["headers"], (b"x-request-id", self._request_id)]
+            if self.allowed:
+                others = [(name, value) for name, value in message["headers"] if name.lower() != b"allow"]
+                message["headers"] = [*others, (b"allow", self.allowed.encode())]
         elif self._without_body:
             message["body"] = b""
         await self._send(message)
@@ -171,12 +178,12 @@ def _on_http_exception(request: Request[Any, Any, AppState], error: HTTPExceptio
     return _on_problem(request, _as_problem(request, error))
 
 
-def _methods_at(request: Request[Any, Any, AppState]) -> str:
-    """Return what is answered at the request's path, for `Allow` (RFC 9110 §15.5.6)."""
+def _methods_at(litestar: Litestar, path: str) -> str:
+    """Return what is answered at a path, for `Allow` (RFC 9110 §10.2.1)."""
     methods: set[str] = set()
-    for known in request.app.routes:
+    for known in litestar.routes:
         pattern = re.sub(r"\{[^}]*\}", "[^/]+", known.path_format)  # nothing else in our paths means anything to `re`
-        if isinstance(known, HTTPRoute) and re.fullmatch(pattern, request.scope["path"]):
+        if isinstance(known, HTTPRoute) and re.fullmatch(pattern, path):
             methods |= known.methods
     return ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
 
@@ -186,7 +193,7 @@ def _as_problem(request: Request[Any, Any, AppState], error: HTTPException) -> P
     if error.status_code == 404:
         return Problem(Code.NOT_FOUND, "There is nothing at this address. /docs lists what there is.")
     if error.status_code == 405:
-        request.scope["state"][ALLOWED_KEY] = _methods_at(request)
+        request.scope["state"][ALLOWED_KEY] = _methods_at(request.app, request.scope["path"])
         return Problem(Code.METHOD_NOT_ALLOWED, f"{request.method} is not answered here. /docs lists what is.")
     if error.status_code < 500:
         given = error.extra if isinstance(error.extra, list) else []

@@ -7,6 +7,7 @@ from typing import Any, Final
 from litestar import Request, Response, Router, get
 from litestar.datastructures import State as AppState
 from litestar.di import NamedDependency, Provide
+from litestar.openapi.datastructures import ResponseSpec
 
 from tintype.db.jobs import queue_depth_and_age
 from tintype.db.pool import Database
@@ -35,7 +36,12 @@ async def healthz() -> str:
     return "ok"
 
 
-@get("/readyz", operation_id="readyz", summary="Whether everything that an upload needs is there")
+@get(
+    "/readyz",
+    operation_id="readyz",
+    summary="Whether everything that an upload needs is there",
+    responses={503: ResponseSpec(dict[str, str], description="What is missing", generate_examples=False)},
+)
 async def readyz(operations: NamedDependency[OperationsApi]) -> Response[dict[str, str]]:
     """Answer 200 when database and blob store do, else 503 with what is missing."""
     database, blobs = await asyncio.gather(_probe_database(operations.database), _probe_blobs(operations.blobs))
