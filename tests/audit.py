@@ -54,6 +54,14 @@ def _work_left(product: Product) -> int | None:
     return int(left)
 
 
+def work_left(product: Product) -> list[tuple[Any, ...]]:
+    """Return what settles not: images that are being processed, and jobs."""
+    return [
+        *product.query("SELECT id, state, version, updated_at FROM images WHERE state = 'processing'"),
+        *product.query("SELECT id, task_name, status, attempts, scheduled_at, args FROM procrastinate_jobs"),
+    ]
+
+
 def audit(product: Product, ledger: Ledger) -> Violations:
     """Return what is wrong, by kind: `lost` is an acknowledged image that is not there as it was acknowledged."""
     found: Violations = defaultdict(list)

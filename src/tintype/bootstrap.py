@@ -12,7 +12,6 @@ import structlog
 from tintype.adapters.blobs_local import LocalBlobStore
 from tintype.adapters.render_pool import RenderPool, RenderPoolConfig
 from tintype.adapters.staging_local import LocalStaging
-from tintype.adapters.view_journal import MappedViewJournal
 from tintype.db.backlog import Backlog, BacklogLimits
 from tintype.db.clock import DatabaseClock
 from tintype.db.notify import ImageListener, Notifier
@@ -22,12 +21,10 @@ from tintype.ports.blobs import BlobStore
 from tintype.reads.delivery import DeliveryRecords
 from tintype.reads.jobs import JobList
 from tintype.reads.progress import Progress
-from tintype.reads.views import Views
 from tintype.settings import SECRET_KEY_FILE, Settings, load_settings
 from tintype.settings_values import directory_of
 from tintype.telemetry.logs import configure_logs
 from tintype.telemetry.metrics import Metrics, make_metrics, resident_bytes
-from tintype.usecases.count_views import CountViews
 from tintype.usecases.dead_letters import DeadLetters
 from tintype.usecases.find_lost_images import FindLostImages
 from tintype.usecases.make_variants import MakeVariants
@@ -50,7 +47,6 @@ from tintype.web.rate_limits import UploadLimiter
 from tintype.web.representations import Representations
 from tintype.web.server import call_on_stop
 from tintype.web.upload_request import DEFAULT_KIND
-from tintype.web.views import view_routes
 from tintype.worker import Stories, Worker, WorkerConfig
 
 API_RENDERERS: Final = 1
@@ -115,24 +111,13 @@ def build_api(settings: Settings) -> Application:
         measure=parts.metrics.followers.set,
     )
 
-    journal = MappedViewJournal(settings.data / "views")
-    count_views = CountViews(
-        database=parts.database,
-        journal=journal,
-        clock=DatabaseClock(parts.database),
-        lost=parts.metrics.views_lost.inc,
-    )
-
     async def start() -> None:
         call_on_stop(progress.end_all)
         await parts.database.open()
-        await journal.open()
-        count_views.start()
         listener.start()
 
     async def stop() -> None:
         await listener.close()
-        await count_views.close()
         await parts.close()
 
     images = _images_api(settings, parts, records, progress, authenticator)
@@ -141,21 +126,14 @@ def build_api(settings: Settings) -> Application:
         image_routes(images, image_work_routes(_image_work_api(settings, parts, images))),
         event_routes(images),
         job_routes(JobsApi(JobList(parts.database), dead_letters, authenticator)),
-        view_routes(images),
         operation_routes(OperationsApi(parts.database, parts.blobs, parts.metrics)),
         page_routes(settings.kinds[DEFAULT_KIND].limits),
     ]
     litestar = make_litestar(routes, on_startup=[start], on_shutdown=[stop])
-    return Application(litestar, _delivery(settings, parts, records, authenticator, count_views), parts.metrics)
+    return Application(litestar, _delivery(settings, parts, records, authenticator), parts.metrics)
 
 
-def _delivery(
-    settings: Settings,
-    parts: _Parts,
-    records: DeliveryRecords,
-    authenticator: Authenticator,
-    count_views: CountViews,
-) -> Delivery:
+def _delivery(settings: Settings, parts: _Parts, records: DeliveryRecords, authenticator: Authenticator) -> Delivery:
     representations = Representations(
         records=records,
         make_variants=parts.make_variants,
@@ -163,13 +141,7 @@ def _delivery(
         kinds=settings.kinds,
         backlog=Backlog(parts.database, BacklogLimits(settings.jobs.overlong, settings.jobs.overdue_seconds)),
     )
-    return Delivery(
-        records=records,
-        representations=representations,
-        blobs=parts.blobs,
-        authenticator=authenticator,
-        count_view=count_views,
-    )
+    return Delivery(records=records, representations=representations, blobs=parts.blobs, authenticator=authenticator)
 
 
 def _images_api(
@@ -190,7 +162,6 @@ def _images_api(
         purge_image=parts.purge_image,
         records=records,
         progress=progress,
-        views=Views(parts.database),
         authenticator=authenticator,
         limiter=UploadLimiter(settings.upload.anonymous),
         metrics=parts.metrics,

@@ -1,20 +1,16 @@
 """The local blob store under SIGKILL, power cuts and full disks, beside stores broken on purpose that must fail."""
 
 import asyncio
-import errno
-import fcntl
 import hashlib
 import os
 import random
-import struct
-import subprocess
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from disks import cut_power, ext4_image, mounted
 from putting_blobs import flush_but_not_names, in_chunks, key_of, putting
 from tintype.adapters import blob_directory
 from tintype.adapters.blob_directory import TEMPORARY
@@ -25,8 +21,6 @@ KILLS = 12
 LONGEST_LIFE_SECONDS = 0.4
 BLOBS = 40
 MIB = 2**20
-FS_IOC_SHUTDOWN = 0x8004587D  # _IOR('X', 125, u32), include/uapi/linux/fs.h
-NO_LOG_FLUSH = 2  # the journal's unwritten part is lost too, as with the power
 
 
 def damage(root: Path, acknowledged: set[str]) -> list[str]:
@@ -62,37 +56,11 @@ def test_a_kill_finds_out_a_store_that_writes_under_the_final_name(tmp_path: Pat
     assert any(damage(tmp_path, kill_at_random(tmp_path, broken=True)) for _ in range(KILLS))
 
 
-@contextmanager
-def mounted(image: Path, directory: Path, *options: str) -> Iterator[None]:
-    outcome = subprocess.run(["mount", *options, str(image), str(directory)], check=False, capture_output=True)
-    if outcome.returncode != 0:
-        pytest.skip(f"nothing can be mounted here: {outcome.stderr.decode().strip()}")
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", str(directory)], check=True)
-
-
-def cut_power(directory: Path) -> None:
-    """Drop whatever of a file system is not on its medium yet; it answers nothing but errors until it is unmounted."""
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        fcntl.ioctl(descriptor, FS_IOC_SHUTDOWN, struct.pack("I", NO_LOG_FLUSH))
-    except OSError as error:
-        if error.errno in (errno.ENOTTY, errno.EOPNOTSUPP):
-            pytest.skip("this kernel cannot cut a file system's power")
-        raise
-    finally:
-        os.close(descriptor)
-
-
 @pytest.fixture
 def disk(tmp_path: Path) -> tuple[Path, Path]:
     """Make the image of a disk and a place to mount it."""
     image, directory = tmp_path / "image", tmp_path / "disk"
-    with image.open("wb") as file:
-        file.truncate(64 * MIB)
-    subprocess.run(["mkfs.ext4", "-q", "-F", str(image)], check=True)
+    ext4_image(image, 64 * MIB)
     directory.mkdir()
     return image, directory
 

@@ -766,37 +766,6 @@ CREATE TABLE tintype.variants (
 
 ALTER TABLE tintype.variants OWNER TO tintype_owner;
 
-CREATE TABLE tintype.view_batches (
-    tenant bigint NOT NULL,
-    batch uuid NOT NULL,
-    added_at timestamp with time zone DEFAULT now() NOT NULL
-);
-
-ALTER TABLE tintype.view_batches OWNER TO tintype_owner;
-
-CREATE TABLE tintype.view_days (
-    bucket smallint NOT NULL,
-    image bigint NOT NULL,
-    day date NOT NULL,
-    slot smallint NOT NULL,
-    tenant bigint NOT NULL,
-    views bigint NOT NULL,
-    CONSTRAINT view_days_views_check CHECK ((views > 0))
-);
-
-ALTER TABLE tintype.view_days OWNER TO tintype_owner;
-
-CREATE TABLE tintype.view_totals (
-    bucket smallint NOT NULL,
-    image bigint NOT NULL,
-    slot smallint NOT NULL,
-    tenant bigint NOT NULL,
-    views bigint NOT NULL,
-    CONSTRAINT view_totals_views_check CHECK ((views > 0))
-);
-
-ALTER TABLE tintype.view_totals OWNER TO tintype_owner;
-
 ALTER TABLE ONLY tintype.procrastinate_events ALTER COLUMN id SET DEFAULT nextval('tintype.procrastinate_events_id_seq'::regclass);
 
 ALTER TABLE ONLY tintype.procrastinate_jobs ALTER COLUMN id SET DEFAULT nextval('tintype.procrastinate_jobs_id_seq'::regclass);
@@ -856,15 +825,6 @@ ALTER TABLE tintype.images
 
 ALTER TABLE ONLY tintype.variants
     ADD CONSTRAINT variants_pkey PRIMARY KEY (bucket, tenant, sha256, digest);
-
-ALTER TABLE ONLY tintype.view_batches
-    ADD CONSTRAINT view_batches_pkey PRIMARY KEY (tenant, batch);
-
-ALTER TABLE ONLY tintype.view_days
-    ADD CONSTRAINT view_days_pkey PRIMARY KEY (bucket, image, day, slot);
-
-ALTER TABLE ONLY tintype.view_totals
-    ADD CONSTRAINT view_totals_pkey PRIMARY KEY (bucket, image, slot);
 
 CREATE INDEX idx_procrastinate_jobs_worker_not_null ON tintype.procrastinate_jobs USING btree (worker_id) WHERE ((worker_id IS NOT NULL) AND (status = 'doing'::tintype.procrastinate_job_status));
 
@@ -957,23 +917,11 @@ CREATE POLICY of_tenant ON tintype.tenants USING ((id = tintype.current_tenant()
 
 CREATE POLICY of_tenant ON tintype.variants USING ((tenant = tintype.current_tenant()));
 
-CREATE POLICY of_tenant ON tintype.view_batches USING ((tenant = tintype.current_tenant()));
-
-CREATE POLICY of_tenant ON tintype.view_days USING ((tenant = tintype.current_tenant()));
-
-CREATE POLICY of_tenant ON tintype.view_totals USING ((tenant = tintype.current_tenant()));
-
 ALTER TABLE tintype.render_claims ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE tintype.tenants ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE tintype.variants ENABLE ROW LEVEL SECURITY;
-
-ALTER TABLE tintype.view_batches ENABLE ROW LEVEL SECURITY;
-
-ALTER TABLE tintype.view_days ENABLE ROW LEVEL SECURITY;
-
-ALTER TABLE tintype.view_totals ENABLE ROW LEVEL SECURITY;
 
 GRANT USAGE ON SCHEMA tintype TO tintype_app;
 
@@ -1025,9 +973,3 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.render_claims TO tintype_app;
 GRANT SELECT ON TABLE tintype.tenants TO tintype_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.variants TO tintype_app;
-
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.view_batches TO tintype_app;
-
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.view_days TO tintype_app;
-
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.view_totals TO tintype_app;

@@ -33,7 +33,6 @@ class Metrics:
     queue_depth: Gauge
     queue_age: Gauge
     followers: Gauge
-    views_lost: Counter
     _answered: dict[tuple[str, str, int], tuple[Counter, Histogram]] = field(default_factory=dict)
 
     def answered(self, route: str, method: str, status: int, seconds: float) -> None:
@@ -78,7 +77,6 @@ def make_metrics() -> Metrics:
         queue_age=Gauge(
             "tintype_queue_age_seconds", "Age of the oldest waiting job.", multiprocess_mode="mostrecent", registry=own
         ),
-        views_lost=Counter("tintype_views_lost", "Views for which there was no room to count.", registry=own),
         followers=Gauge(
             "tintype_followers", "Clients that follow an image.", multiprocess_mode="livesum", registry=own
         ),

@@ -17,7 +17,6 @@ from tintype.db.jobs import enqueue_remove_blob
 from tintype.db.notify import notify_at_once
 from tintype.db.pool import Connection, Database
 from tintype.db.variants import list_variants
-from tintype.db.views import delete_views
 from tintype.domain.change import ChangeRequest
 from tintype.domain.errors import Code, Problem
 from tintype.domain.image import Image
@@ -47,7 +46,6 @@ class PurgeImage:
     async def _empty(self, connection: Connection, image: Image) -> None:
         await empty_image(connection, image.id)
         await delete_refs(connection, tenant=image.tenant, sha256=image.sha256, image=image.id)
-        await delete_views(connection, image.id)
         await enqueue_remove_blob(connection, tenant=image.tenant, sha256=image.sha256)
         await notify_at_once(connection, image.id)
 

@@ -127,8 +127,7 @@ async def get_image(
     if size is None:
         if await settled(api, seen.image, preferences) is not seen.image:
             seen = await look_up(request, api, image_id, read_token)  # who may see it may have changed, too
-        views = await api.views.of(seen.record)
-        shown = present_image(seen.image, base_url, owner=seen.owner, views=views)
+        shown = present_image(seen.image, base_url, owner=seen.owner)
         return Response(shown, headers={**headers_of(seen.image), **come_again(seen.image), **preferences.applied})
     image = seen.image
     return _redirect(_bytes_url(api, image, size, base_url, read_token))

@@ -16,7 +16,6 @@ from tintype.domain.tokens import Purpose, Token, parse_token
 from tintype.domain.visibility import may_view
 from tintype.reads.delivery import DeliveryRecord, DeliveryRecords
 from tintype.reads.progress import Progress
-from tintype.reads.views import Views
 from tintype.telemetry.metrics import Metrics
 from tintype.usecases.purge_image import PurgeImage
 from tintype.usecases.trash_image import TrashImage
@@ -41,7 +40,6 @@ class ImagesApi:
     purge_image: PurgeImage
     records: DeliveryRecords
     progress: Progress
-    views: Views
     authenticator: Authenticator
     limiter: UploadLimiter
     metrics: Metrics
