@@ -291,13 +291,13 @@ def test_work_runs_in_a_bounded_number_of_threads_and_the_loop_goes_on(store: Lo
 
 def test_a_put_is_one_hop_to_a_thread(store: LocalBlobStore, monkeypatch: pytest.MonkeyPatch) -> None:
     jobs = []
-    submit = store._threads.submit
+    submit = store._writers.submit
 
     def count(job: Callable[[], bool]) -> object:
         jobs.append(job)
         return submit(job)
 
-    monkeypatch.setattr(store._threads, "submit", count)
+    monkeypatch.setattr(store._writers, "submit", count)
     asyncio.run(store.put(KEY, lambda: [CONTENT], size=len(CONTENT), sha256=SHA256))
     assert len(jobs) == 1
 

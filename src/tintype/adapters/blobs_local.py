@@ -1,7 +1,8 @@
 """The blob store on the local disk: `BlobDirectory` behind the port, in threads of its own.
 
 Nothing blocks the event loop: each call is one job of a bounded pool, and a put is one hop however long it takes. A
-task that is cancelled leaves its job running; the blob is then whole or absent like any other.
+task that is cancelled leaves its job running; the blob is then whole or absent like any other. Those who write have
+threads of their own: a disk that takes seconds to flush holds up no reader (I12), and a writer gives up after a while.
 """
 
 import asyncio
@@ -15,11 +16,15 @@ from typing import BinaryIO, Final, ParamSpec, TypeVar
 
 from tintype.adapters.blob_directory import BlobDirectory
 from tintype.adapters.verified_bytes import READ_BYTES, read_block
-from tintype.ports.blobs import BlobInfo, Chunks, check_prefix
+from tintype.ports.blobs import BlobInfo, BlobStoreFailed, Chunks, check_prefix
 
 THREADS: Final = 16
 """Jobs at once. They wait for the disk, not for a core: a disk takes about this many requests at a time, and flushes
 that arrive together share one commit of the journal."""
+
+WRITE_SECONDS: Final = 20.0
+"""How long a write may take, with its wait for a thread. A good disk needs 0.02 s for 10 MB, a bad one a second; one
+that takes this long hangs, and whoever uploads is told so while they still listen."""
 
 LIST_BATCH: Final = 500
 """Blobs described per hop to a thread: some 100 kB."""
@@ -33,11 +38,12 @@ class LocalBlobStore:
 
     def __init__(self, root: Path, *, threads: int = THREADS) -> None:
         self._directory = BlobDirectory(root)
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="blobs")
+        self._readers = ThreadPoolExecutor(threads, thread_name_prefix="blobs-read")
+        self._writers = ThreadPoolExecutor(threads, thread_name_prefix="blobs-write")
 
     async def put(self, key: str, chunks: Chunks, *, size: int, sha256: str) -> bool:
         """Store the bytes; see `BlobStore.put`. `chunks` is called and consumed in the thread."""
-        return await self._run(self._directory.put, key, chunks, size=size, sha256=sha256)
+        return await self._write(self._directory.put, key, chunks, size=size, sha256=sha256)
 
     async def read(self, key: str, *, offset: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
         """Return the bytes in chunks of at most READ_BYTES; see `BlobStore.read`. Whoever calls this iterates."""
@@ -59,11 +65,11 @@ class LocalBlobStore:
 
     async def copy(self, source: str, target: str) -> None:
         """Store the bytes of `source` under `target` too; see `BlobStore.copy`."""
-        await self._run(self._directory.copy, source, target)
+        await self._write(self._directory.copy, source, target)
 
     async def delete(self, key: str) -> bool:
         """Remove the blob durably and return whether it was there."""
-        return await self._run(self._directory.delete, key)
+        return await self._write(self._directory.delete, key)
 
     def list(self, prefix: str = "") -> AsyncIterator[BlobInfo]:
         """Give every blob whose key begins with `prefix`."""
@@ -76,7 +82,8 @@ class LocalBlobStore:
 
     def close(self) -> None:
         """Wait for what is under way and end the threads; nothing can be asked afterwards."""
-        self._threads.shutdown()
+        self._writers.shutdown()
+        self._readers.shutdown()
 
     async def _chunks(self, file: BinaryIO, remaining: int | None) -> AsyncIterator[bytes]:
         with file:
@@ -96,7 +103,15 @@ class LocalBlobStore:
                 yield found
 
     async def _run(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, functools.partial(work, *args, **kwargs))
+        return await asyncio.get_running_loop().run_in_executor(self._readers, functools.partial(work, *args, **kwargs))
+
+    async def _write(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        job = functools.partial(work, *args, **kwargs)
+        try:
+            async with asyncio.timeout(WRITE_SECONDS):
+                return await asyncio.get_running_loop().run_in_executor(self._writers, job)
+        except TimeoutError as error:
+            raise BlobStoreFailed(f"the disk did not finish a write within {WRITE_SECONDS} s") from error
 
 
 def _next_batch(walk: Generator[BlobInfo, None, None]) -> tuple[BlobInfo, ...]:
