@@ -4,7 +4,7 @@ from psycopg.types.json import Jsonb
 
 from tintype.db.pool import Connection
 from tintype.domain.ids import blob_bucket, bucket_of
-from tintype.domain.image import Image, State, move
+from tintype.domain.image import IllegalMove, Image, State, move
 from tintype.domain.transform import Recipe
 
 
@@ -16,7 +16,7 @@ async def retry_image(connection: Connection, image: Image) -> None:
     await connection.execute(
         """UPDATE images SET state = %s, state_reason = NULL, updated_at = now(), revision = revision + 1
            WHERE bucket = %s AND id = %s AND version = %s AND state = %s""",
-        [move(image.state, State.PROCESSING), bucket_of(image.id), image.id, image.version, image.state],
+        [_back_to_work(image), bucket_of(image.id), image.id, image.version, image.state],
     )
 
 
@@ -25,7 +25,7 @@ async def renew_image(connection: Connection, image: Image, recipe: Recipe) -> N
 
     `IllegalMove` from a state that does not lead there. The caller holds the image's lock.
     """
-    state, version = move(image.state, State.PROCESSING), image.version + 1
+    state, version = _back_to_work(image), image.version + 1
     await connection.execute(
         """UPDATE images SET state = %s, state_reason = NULL, version = %s, recipe = %s, updated_at = now(),
                revision = revision + 1
@@ -37,6 +37,13 @@ async def renew_image(connection: Connection, image: Image, recipe: Recipe) -> N
            WHERE bucket = %s AND tenant = %s AND sha256 = %s AND image = %s AND version = %s""",
         [version, blob_bucket(image.sha256), image.tenant, image.sha256, image.id, image.version],
     )
+
+
+def _back_to_work(image: Image) -> State:
+    """Return `processing`; `IllegalMove` from a state that does not lead there but by a restore."""
+    if image.state is State.TRASHED:
+        raise IllegalMove("an image in the trash is restored first")
+    return move(image.state, State.PROCESSING)
 
 
 async def lost_images(connection: Connection, *, seconds: float, most: int) -> tuple[tuple[int, int, int], ...]:
