@@ -1,14 +1,33 @@
 """Images in work whose job is gone are found (I5): by the sweep, by the database's clock, once."""
 
+from collections.abc import Iterator
 from typing import Any, Final
+
+import pytest
 
 import samples
 from killing import frozen, pids, started
-from product import Product, eventually
+from postgres import passable_directory
+from product import Product, eventually, start_product
 from queued import image_number, jobs_of
+from sabotage import WORKER, sabotaged
 
 FOUND_SECONDS: Final = 20.0
-"""A round of the worker every 5 s, and a busy machine."""
+
+BRISK: Final = """
+    from tintype import worker
+
+    worker.SWEEP_SECONDS = 0.3
+"""
+"""A round of the worker comes every 5 s otherwise."""
+
+
+@pytest.fixture(scope="module")
+def product() -> Iterator[Product]:
+    with passable_directory() as directory:
+        environment = sabotaged(directory / "brisk", BRISK, WORKER)
+        with start_product(directory / "data", environment=environment) as running:
+            yield running
 
 
 def lose(product: Product, image: dict[str, Any], *, minutes: int = 2) -> None:
