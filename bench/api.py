@@ -40,6 +40,10 @@ class Api:
             else answer.raise_for_status()
         )
 
+    def delete(self, path: str) -> None:
+        """Delete what is there. Raises `httpx.HTTPStatusError`."""
+        self._client.delete(path).raise_for_status()
+
     def close(self) -> None:
         """Close the connections."""
         self._client.close()

@@ -1,14 +1,26 @@
-"""wrk, the load generator: one thread, 32 connections kept alive."""
+"""wrk, the load generator: one thread, connections kept alive."""
 
+import json
 import re
 import subprocess
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from serving import processor_seconds
 
 CONNECTIONS: Final = 32
+
+_IN_TURN: Final = """
+local paths, at = {%s}, 0
+request = function()
+  at = at %% #paths + 1
+  return wrk.format("GET", paths[at])
+end
+"""
+"""Asks for one path after the other (wrk's scripts are Lua)."""
 
 
 @dataclass(frozen=True)
@@ -19,14 +31,31 @@ class Load:
     microseconds: float
 
 
-def load(url: str, server: int, *, seconds: int, headers: Mapping[str, str] | None = None) -> Load:
-    """Load `url` and watch the process `server`. Raises `RuntimeError` when an answer is an error."""
+def load(
+    url: str,
+    server: int,
+    *,
+    seconds: int,
+    headers: Mapping[str, str] | None = None,
+    connections: int = CONNECTIONS,
+    paths: Sequence[str] = (),
+    refusals: bool = False,
+) -> Load:
+    """Load `url`, or `paths` there in turn, and watch the process `server`.
+
+    Raises `RuntimeError` when an answer is an error, unless `refusals` are what is measured.
+    """
     options = [option for name, value in (headers or {}).items() for option in ("-H", f"{name}: {value}")]
-    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", *options, url]
-    before = processor_seconds([server])
-    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    spent = processor_seconds([server]) - before
-    if "Non-2xx" in said or "Socket errors" in said:
+    with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
+        if paths:
+            script.write(_IN_TURN % ", ".join(map(json.dumps, paths)))
+            script.flush()
+            options += ["-s", str(Path(script.name))]
+        command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", *options, url]
+        before = processor_seconds([server])
+        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        spent = processor_seconds([server]) - before
+    if "Socket errors" in said or ("Non-2xx" in said) != refusals:
         raise RuntimeError(said)
     (requests,) = re.findall(r"(\d+) requests in", said)
     (per_second,) = re.findall(r"Requests/sec:\s+([\d.]+)", said)

@@ -40,6 +40,15 @@ def test_a_quick_run_prints_one_table_of_the_sections_that_were_named() -> None:
     assert sum(line.startswith("| thumbnail, ") for line in lines) >= 1
 
 
+def test_a_quick_run_takes_uploads_until_they_are_ready_and_asks_for_one_url_with_many_connections() -> None:
+    done = run("--quick", "ready", "hot")
+
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert sum(line.startswith("| upload until ready, ") for line in lines) == 3
+    assert sum(line.startswith("| one hot ") for line in lines) == 1
+
+
 def test_a_section_that_there_is_not_is_refused() -> None:
     done = run("nonsense")
 
