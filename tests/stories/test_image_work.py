@@ -12,6 +12,7 @@ from refusals import assert_problem
 from tenants import another_tenant
 
 IMAGES: Final = "/api/v1/images"
+JSON: Final = {"content-type": "application/json"}
 
 
 def make(product: Product, image: dict[str, Any], body: object) -> Any:  # noqa: ANN401 -- JSON has no type
@@ -48,22 +49,30 @@ def test_to_ask_again_costs_nothing(product: Product, image: dict[str, Any]) -> 
 
 
 @pytest.mark.parametrize(
-    "body",
-    [{"preset": "gigantic"}, {"preset": "original"}, {"preset": ""}],
+    ("body", "field"),
+    [
+        ({"preset": "gigantic"}, "preset"),
+        ({"preset": "original"}, "preset"),
+        ({"preset": ""}, "preset"),
+        ({}, "preset"),
+        ({"preset": 5}, "preset"),
+        ({"preset": "large", "format": "exe"}, "format"),
+        ({"transform": "w_400,h_300"}, "transform"),
+        ({"preset": "large", "other": 1}, ""),
+        ([], ""),
+    ],
 )
-def test_a_preset_that_there_is_not_is_refused_by_its_field(
-    product: Product, image: dict[str, Any], body: dict[str, str]
+def test_what_cannot_be_made_is_refused_by_its_field(
+    product: Product, image: dict[str, Any], body: object, field: str
 ) -> None:
     answer = product.client.post(f"{IMAGES}/{image['id']}/variants", json=body)
     problem = assert_problem(answer, 422, "request.invalid")
-    assert [error["field"] for error in problem["errors"]] == ["preset"]
+    assert [error["field"] for error in problem["errors"]] == [field]
 
 
-@pytest.mark.parametrize("body", [{}, {"preset": 5}, {"preset": "large", "format": "exe"}, [], {"preset": "x", "y": 1}])
-def test_a_body_that_says_something_else_is_not_read(product: Product, image: dict[str, Any], body: object) -> None:
-    answer = product.client.post(f"{IMAGES}/{image['id']}/variants", json=body)
-    assert answer.status_code in {400, 422}
-    assert_problem(answer, answer.status_code, answer.json()["code"])
+def test_a_body_that_is_no_json_is_unreadable(product: Product, image: dict[str, Any]) -> None:
+    answer = product.client.post(f"{IMAGES}/{image['id']}/variants", content=b"{preset", headers=JSON)
+    assert_problem(answer, 400, "request.unreadable")
 
 
 def test_only_the_owner_has_a_size_made(product: Product) -> None:

@@ -197,9 +197,17 @@ def _as_problem(request: Request[Any, Any, AppState], error: HTTPException) -> P
         return Problem(Code.METHOD_NOT_ALLOWED, f"{request.method} is not answered here. /docs lists what is.")
     if error.status_code < 500:
         given = error.extra if isinstance(error.extra, list) else []
-        fields = tuple(FieldError(str(item.get("key", "")), str(item.get("message", ""))) for item in given)
+        fields = tuple(FieldError(_field_of(item), str(item.get("message", ""))) for item in given)
+        if any(item.get("source") == "body" for item in given):  # it was read, and says something else
+            return Problem(Code.REQUEST_INVALID, "The body is not what is expected here.", errors=fields)
         return Problem(Code.REQUEST_UNREADABLE, "The request cannot be read.", errors=fields)
     return Problem(Code.INTERNAL, _WRONG)
+
+
+def _field_of(item: dict[str, Any]) -> str:
+    """Return the field that the framework complains about; the body itself has no name but the handler's."""
+    name = str(item.get("key", ""))
+    return "" if item.get("source") == "body" and name == "data" else name
 
 
 def _on_exception(request: Request[Any, Any, AppState], error: Exception) -> Response[bytes]:

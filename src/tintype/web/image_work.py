@@ -44,7 +44,8 @@ class ImageWorkApi:
 class VariantsWanted(msgspec.Struct, forbid_unknown_fields=True):
     """A preset by its name; in one format, or in every format that the image's kind is shown in."""
 
-    preset: str
+    preset: str | None = None
+    transform: msgspec.Raw | None = None
     format: Literal["jpeg", "png", "webp"] | None = None
 
 
@@ -86,6 +87,9 @@ async def make_variants(
 
 
 def _wanted(kinds: Mapping[str, UploadKind], image: Image, data: VariantsWanted) -> list[Variant]:
+    if data.transform is not None:
+        message = "Transforms are not there yet. Name a preset."
+        raise Problem(Code.REQUEST_INVALID, message, errors=(FieldError("transform", message),))
     presets = presets_of(image.recipe, kinds.get(image.kind))
     preset = next((preset for preset in presets if preset.name == data.preset), None)
     if preset is None:
