@@ -172,5 +172,5 @@ def _jobs(connection: psycopg.Connection) -> Iterator[Finding]:
         "jobs",
         ok=dead == 0,
         detail=f"{counted.get('todo', 0)} wait, {counted.get('doing', 0)} run, {dead} failed for good.",
-        advice="The log line `job_failed` of each says why.",
+        advice="`tintype jobs list` says why; then `tintype jobs retry` or `discard`.",
     )

@@ -16,6 +16,7 @@ from product import Product, eventually, start_product
 from sabotage import API, sabotaged
 from supervised_postgres import running
 from tintype.adapters.postgres_embedded import EmbeddedPostgres
+from tintype.domain.ids import ImageRef
 
 REFUSED_SECONDS: Final = 2.0
 NOISE_SECONDS: Final = 0.5
@@ -122,6 +123,15 @@ def test_a_node_that_hears_nothing_from_the_database_stops_serving_what_it_remem
         assert_served_at_once(deliveries(embedded, image))
         assert eventually(lambda: embedded.stranger.get(image["url"]).status_code == 503, within=15)
     assert eventually(lambda: embedded.stranger.get(image["url"]).status_code == 200, within=RECOVERED_SECONDS)
+
+
+def test_what_changed_while_a_node_was_cut_off_is_not_served_from_memory_when_it_is_back(embedded: Product) -> None:
+    image = cached(embedded)
+    number = ImageRef.parse(image["id"]).id
+    embedded.query("UPDATE images SET visibility = 'private' WHERE id = %s", number)  # by who could tell nobody
+    assert {status for status, _ in deliveries(embedded, image)} == {200}
+    embedded.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'tintype_app'")
+    assert eventually(lambda: {status for status, _ in deliveries(embedded, image)} == {404}, within=RECOVERED_SECONDS)
 
 
 @pytest.fixture

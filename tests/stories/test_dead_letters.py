@@ -81,6 +81,9 @@ def test_a_dead_letter_says_what_it_was_about_and_why_it_died(breakable: Breakab
     assert (dead["image"], dead["image_state"], dead["version"]) == (image["id"], "failed", 1)
     assert dead["reason"] == "renderer.failed"
     assert image["created_at"] <= dead["failed_at"]
+    assert breakable.product.metric("tintype_dead_jobs") == 1
+    status, examined, _ = breakable.command("doctor")
+    assert (status, "1 failed for good. `tintype jobs list`" in examined) == (1, True)
     logged = [line for line in breakable.product.log_lines() if line["event"] == "attempt_failed"]
     assert [line["attempt"] for line in logged if line["job"] == dead["id"]] == [1, 2, 3, 4, 5]
 

@@ -111,6 +111,15 @@ async def queue_depth_and_age(connection: Connection) -> tuple[int, float]:
     return (int(row[0]), float(row[1])) if row else (0, 0.0)
 
 
+async def count_dead_jobs(connection: Connection) -> int:
+    """Return how many jobs had every attempt and wait for a decision."""
+    cursor = await connection.execute(
+        "SELECT count(*) FROM procrastinate_jobs WHERE status = 'failed' AND queue_name = %s", [QUEUE]
+    )
+    row = await cursor.fetchone()
+    return int(row[0]) if row else 0
+
+
 async def backlog_of_uploads(connection: Connection, *, most: int) -> tuple[int, float]:
     """Return how many uploads (at most `most`) wait to be processed, and for how many seconds the oldest has.
 

@@ -32,6 +32,7 @@ class Metrics:
     memory: Gauge
     queue_depth: Gauge
     queue_age: Gauge
+    dead_jobs: Gauge
     followers: Gauge
     _answered: dict[tuple[str, str, int], tuple[Counter, Histogram]] = field(default_factory=dict)
 
@@ -74,6 +75,9 @@ def make_metrics() -> Metrics:
             "tintype_resident_memory_bytes", "Resident memory.", ["role"], multiprocess_mode="liveall", registry=own
         ),
         queue_depth=Gauge("tintype_queue_depth", "Jobs that wait.", multiprocess_mode="mostrecent", registry=own),
+        dead_jobs=Gauge(
+            "tintype_dead_jobs", "Jobs that had every attempt.", multiprocess_mode="mostrecent", registry=own
+        ),
         queue_age=Gauge(
             "tintype_queue_age_seconds", "Age of the oldest waiting job.", multiprocess_mode="mostrecent", registry=own
         ),
