@@ -102,7 +102,9 @@ class EventsOperation(Operation):
     """`GET /images/{id}/events`: a stream, or 204 to a client that comes back after its end."""
 
     def __post_init__(self) -> None:
-        stream = OpenAPIMediaType(schema=_text("Events, as HTML defines them; the data of each is the image's JSON."))
+        # Without a type: some readers take it for the whole stream, some for an event of it (OpenAPI 3.2).
+        said = "Events, as HTML defines them; the data of each is the image's JSON."
+        stream = OpenAPIMediaType(schema=Schema(description=said))
         self.responses = {
             **(self.responses or {}),
             "200": OpenAPIResponse(description="The stream", content={"text/event-stream": stream}),
