@@ -4,7 +4,6 @@ Around both: a request id, one log line, metrics. A line has the route and never
 """
 
 import re
-import secrets
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
@@ -24,19 +23,22 @@ from tintype.web.body import AFTER_ANSWER_KEY
 from tintype.web.delivery import PREFIX, ROUTE, Delivery, refuse
 from tintype.web.errors import problem_answer
 from tintype.web.events import HEAD_KEY
+from tintype.web.request_head import read_head
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
-_REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 """What else may stand there is anybody's invention, and each would be a series of its own."""
 
 REQUEST_ID_KEY: Final = "tintype_request_id"
 CODE_KEY: Final = "tintype_code"
 ALLOWED_KEY: Final = "tintype_allowed"
+
+_CAUSE_CHARACTERS: Final = 300
+"""Of what is logged of a cause: some quote what they stumbled over."""
 
 _WRONG: Final = "Something went wrong on our side. Try again; the request id helps us to find it."
 
@@ -55,9 +57,12 @@ class Application:
         if scope["type"] != "http":
             await self._litestar(scope, receive, send)  # type: ignore[arg-type]
             return
-        started, request_id = time.perf_counter(), _request_id(scope)
+        started, (request_id, fault) = time.perf_counter(), read_head(scope)
         answer = _Answer(send, request_id, without_body=scope["method"] == "HEAD")
-        if scope["path"].startswith(PREFIX):
+        if fault is not None:
+            refused = await refuse(scope, answer, fault, request_id)
+            self._account(scope, "other", answer.status, refused, started, request_id)
+        elif scope["path"].startswith(PREFIX):
             code = await self._deliver(scope, answer, request_id)
             self._account(scope, ROUTE, answer.status, code, started, request_id)
         else:
@@ -128,13 +133,6 @@ def make_litestar(routes: list[Router], on_startup: list[Any], on_shutdown: list
     )
 
 
-def _request_id(scope: Scope) -> str:
-    for name, value in scope["headers"]:
-        if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
-            return str(value, "ascii")
-    return secrets.token_hex(8)
-
-
 class _Answer:
     """The server's `send`, with the request id in the headers; knows the status that was sent."""
 
@@ -165,7 +163,10 @@ def _on_problem(request: Request[Any, Any, AppState], problem: Problem) -> Respo
     state[CODE_KEY] = problem.code
     if problem.__cause__ is not None:
         structlog.get_logger("tintype.requests").warning(
-            "problem_cause", request_id=state.get(REQUEST_ID_KEY), code=problem.code, cause=repr(problem.__cause__)
+            "problem_cause",
+            request_id=state.get(REQUEST_ID_KEY),
+            code=problem.code,
+            cause=repr(problem.__cause__)[:_CAUSE_CHARACTERS],
         )
     status, headers, body = problem_answer(problem, state.get(REQUEST_ID_KEY, ""))
     if ALLOWED_KEY in state:
@@ -194,7 +195,7 @@ def _as_problem(request: Request[Any, Any, AppState], error: HTTPException) -> P
         return Problem(Code.NOT_FOUND, "There is nothing at this address. /docs lists what there is.")
     if error.status_code == 405:
         request.scope["state"][ALLOWED_KEY] = _methods_at(request.app, request.scope["path"])
-        return Problem(Code.METHOD_NOT_ALLOWED, f"{request.method} is not answered here. /docs lists what is.")
+        return Problem(Code.METHOD_NOT_ALLOWED, f"{request.method[:20]} is not answered here. /docs lists what is.")
     if error.status_code < 500:
         given = error.extra if isinstance(error.extra, list) else []
         fields = tuple(FieldError(_field_of(item), str(item.get("message", ""))) for item in given)

@@ -128,7 +128,7 @@ class FormUpload(UploadRequest):
         except MultipartError as error:
             raise Problem(
                 Code.REQUEST_UNREADABLE, "The form cannot be read: it breaks off or is not multipart/form-data."
-            ) from error
+            ) from MultipartError(*error.args[:1])  # the second quotes what was sent, and the log quotes nobody
         if self._files == 0:
             raise _invalid([FieldError("file", "There is no file in the form. Send it as the field 'file'.")])
 
@@ -212,7 +212,11 @@ def _text(values: Mapping[str, str], name: str, most: int, errors: list[FieldErr
 
 
 def _visibility(values: Mapping[str, str], errors: list[FieldError]) -> Visibility | None:
-    if "visibility" in values:
+    if (
+        "visibility" in values and "is_public" in values
+    ):  # one of them would be ignored, and it might be the private one
+        errors.append(FieldError("is_public", "Give either visibility or is_public, not both."))
+    elif "visibility" in values:
         allowed = [Visibility.PUBLIC, Visibility.UNLISTED, Visibility.PRIVATE]
         if values["visibility"] in allowed:
             return Visibility(values["visibility"])
