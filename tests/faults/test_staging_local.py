@@ -1,17 +1,21 @@
 """Staging on a disk that is full, has no inodes left, may not be written, or fails at the last moment."""
 
+import asyncio
 import errno
 import hashlib
 import io
 import os
 import resource
 import subprocess
+import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 import pytest
 
+from product import eventually
 from tintype.adapters.staging_local import FLUSH_BYTES, LocalStagedBytes, LocalStaging
 from tintype.ports.blobs import BlobStoreFailed, BlobStoreFull
 
@@ -19,6 +23,7 @@ pytestmark = pytest.mark.anyio
 
 DISK_BYTES: Final = 1 << 20
 INODES: Final = 4
+SECONDS: Final = 10
 
 
 @pytest.fixture(scope="module")
@@ -49,15 +54,29 @@ async def stage(staging: LocalStaging, *chunks: bytes) -> tuple[bytes, bytes]:
         return file.read(), sha256
 
 
+def wait_until_closed(directory: Path) -> None:
+    """Return when no file of the directory is open any more, which happens in a thread, soon after the block."""
+    assert eventually(lambda: not any(is_open_in(directory, link) for link in Path("/proc/self/fd").iterdir()))
+
+
+def is_open_in(directory: Path, link: Path) -> bool:
+    with suppress(FileNotFoundError):
+        return str(link.readlink()).startswith(f"{directory}/")
+    return False
+
+
 @pytest.mark.root
 @pytest.mark.parametrize("last", [1, 4096, 100_000])
 async def test_a_file_whose_last_bytes_do_not_fit_is_told_as_a_full_disk(disk: Path, last: int) -> None:
     staging, fits = LocalStaging(disk), os.urandom(DISK_BYTES)
     assert await stage(staging, fits) == (fits, hashlib.sha256(fits).digest())
+    await asyncio.to_thread(wait_until_closed, disk)
     with pytest.raises(BlobStoreFull):
         await stage(staging, fits, bytes(last))
+    await asyncio.to_thread(wait_until_closed, disk)
     with pytest.raises(BlobStoreFull):
         await stage(staging, fits[:-10], bytes(10 + last))  # of this chunk a part is taken
+    await asyncio.to_thread(wait_until_closed, disk)
     assert await stage(staging, fits) == (fits, hashlib.sha256(fits).digest())
 
 
@@ -112,7 +131,7 @@ class Reluctant(io.BytesIO):
 
 async def test_what_is_taken_in_parts_is_staged_whole() -> None:
     data = os.urandom(FLUSH_BYTES + 12_345)
-    staged = LocalStagedBytes(Reluctant())
+    staged = LocalStagedBytes(Reluctant)
     await staged.write(data)
     file, sha256 = await staged.finish()
     file.seek(0)
@@ -133,3 +152,35 @@ async def test_a_disk_that_fails_when_all_was_read_changes_nothing(
 ) -> None:
     monkeypatch.setattr("tempfile.TemporaryFile", lambda **_: FailsToClose())
     assert (await stage(LocalStaging(tmp_path), b"x"))[0] == b"x"
+
+
+async def test_a_cancelled_upload_lets_go_of_its_file_only_when_the_last_write_has_ended() -> None:
+    """Closed before, its descriptor could be another file's by the time that the thread writes to it."""
+    begun, may_go_on, closed_while_writing = threading.Event(), threading.Event(), []
+
+    class Slow(io.BytesIO):
+        def write(self, data: object, /) -> int:
+            begun.set()
+            assert may_go_on.wait(SECONDS)
+            closed_while_writing.append(self.closed)
+            return super().write(data)  # type: ignore[arg-type] # likewise
+
+    file = Slow()
+    staged = LocalStagedBytes(lambda: file)
+
+    async def upload() -> None:
+        try:
+            await staged.write(bytes(FLUSH_BYTES))
+            await staged.finish()
+        finally:
+            staged.discard()
+
+    task = asyncio.create_task(upload())
+    await asyncio.to_thread(begun.wait, SECONDS)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert not file.closed
+    may_go_on.set()
+    assert await asyncio.to_thread(eventually, lambda: file.closed)
+    assert closed_while_writing == [False]

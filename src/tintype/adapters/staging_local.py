@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import os
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Final, cast
@@ -13,40 +13,62 @@ from tintype.adapters.verified_bytes import reporting
 from tintype.ports.blobs import BlobStoreFull
 
 FLUSH_BYTES: Final = 512 * 1024
-"""Chunks of the network (64 kB) are joined before they go to a thread: a hop costs as much as writing this."""
+"""Chunks of the network (64 kB) are joined before they go to a thread: a hop costs as much as writing this. More of an
+upload comes in while this is written, so each holds up to twice as much in memory."""
 
 
 class LocalStagedBytes:
-    """One file without a name."""
+    """One file without a name, made in the thread that first writes to it."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, make: Callable[[], BinaryIO]) -> None:
         self.size = 0
-        self._file = file
+        self._make = make
+        self._file: BinaryIO | None = None
         self._hash = hashlib.sha256()
         self._waiting: list[bytes] = []
         self._waiting_bytes = 0
+        self._under_way: asyncio.Future[BinaryIO] | None = None
 
     async def write(self, chunk: bytes) -> None:
-        """Append `chunk`."""
+        """Append `chunk`. That the disk did not take it may be told by the next one."""
         self.size += len(chunk)
         self._waiting.append(chunk)
         self._waiting_bytes += len(chunk)
         if self._waiting_bytes >= FLUSH_BYTES:
-            await asyncio.to_thread(self._flush)
+            await self._flush()
 
     async def finish(self) -> tuple[BinaryIO, bytes]:
         """Return the file and the SHA-256 of what was written."""
-        await asyncio.to_thread(self._flush)
-        return self._file, self._hash.digest()
+        return await asyncio.shield(await self._flush()), self._hash.digest()
 
-    def _flush(self) -> None:
-        chunks, self._waiting, self._waiting_bytes = self._waiting, [], 0
+    def discard(self) -> None:
+        """Have the file closed as soon as nobody writes to it: its number must not be another file's by then."""
+        if self._under_way is not None:
+            loop = asyncio.get_running_loop()
+            self._under_way.add_done_callback(lambda _: loop.run_in_executor(None, self._close))
+
+    async def _flush(self) -> asyncio.Future[BinaryIO]:
+        """Begin to write what waits, once what was begun before is written. A cancelled caller cancels no write."""
+        if self._under_way is not None:
+            await asyncio.shield(self._under_way)
+        data, self._waiting, self._waiting_bytes = b"".join(self._waiting), [], 0
+        self._under_way = asyncio.get_running_loop().run_in_executor(None, self._append, data)
+        return self._under_way
+
+    def _append(self, data: bytes) -> BinaryIO:
         with reporting():
-            for chunk in chunks:
-                self._hash.update(chunk)
-                rest = memoryview(chunk)
-                while rest:  # a disk that is almost full takes a part, and says so only when it is asked again
-                    rest = rest[self._file.write(rest) :]
+            if self._file is None:
+                self._file = self._make()
+            self._hash.update(data)
+            rest = memoryview(data)
+            while rest:  # a disk that is almost full takes a part, and says so only when it is asked again
+                rest = rest[self._file.write(rest) :]
+            return self._file
+
+    def _close(self) -> None:
+        if self._file is not None:
+            with suppress(OSError):  # a disk that fails now has nothing left to lose
+                self._file.close()
 
 
 class LocalStaging:
@@ -62,12 +84,12 @@ class LocalStaging:
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[LocalStagedBytes]:
-        """Give an empty file, gone at the end of the block. Raises `BlobStoreFull`, `BlobStoreFailed`."""
-        file = await asyncio.to_thread(self._nameless)
+        """Give an empty file, gone at the end of the block."""
+        staged = LocalStagedBytes(self._nameless)
         try:
-            yield LocalStagedBytes(file)
+            yield staged
         finally:
-            await asyncio.to_thread(_discard, file)
+            staged.discard()
 
     def _nameless(self) -> BinaryIO:
         with reporting():
@@ -75,9 +97,3 @@ class LocalStaging:
             if disk.f_bavail * disk.f_frsize < self._reserve_bytes:
                 raise BlobStoreFull(f"fewer than {self._reserve_bytes:,} bytes are free in {self._directory}")
             return cast("BinaryIO", tempfile.TemporaryFile(dir=self._directory, buffering=0))
-
-
-def _discard(file: BinaryIO) -> None:
-    """Close a file that nobody reads again: a disk that fails now has nothing left to lose."""
-    with suppress(OSError):
-        file.close()
