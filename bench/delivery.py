@@ -46,7 +46,7 @@ def measure(*, quick: bool = False) -> list[Figure]:
     if missing:
         needed = f"needs {' and '.join(missing)}"
         return [Figure("thumbnail, 20 kB", needed, required="scripts/system-packages bench", passed=False)]
-    with passable_directory() as directory, serving(directory / "data") as server:
+    with passable_directory() as directory, serving(directory / "data", "--api-processes", "1") as server:
         api = Api(server)
         image = _image_with_thumbnail(api, exact=not quick)
         file = api.get(_path(image)).content

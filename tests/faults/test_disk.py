@@ -20,7 +20,7 @@ from product import Product, eventually, start_product
 
 pytestmark = pytest.mark.root  # to mount a file system of a few megabytes
 
-ONE_OF_EACH: Final = ("--workers", "1", "--renderers", "1")
+ONE_OF_EACH: Final = ("--api-processes", "1", "--workers", "1", "--renderers", "1")
 RECOVERED_SECONDS: Final = 10.0
 MiB: Final = 1 << 20
 RESERVE: Final = 64 * MiB

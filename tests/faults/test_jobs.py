@@ -17,7 +17,7 @@ from product import Product, eventually, start_product
 from sabotage import WORKER, sabotaged
 from tintype.domain.ids import ImageRef
 
-ONE_OF_EACH: Final = ("--workers", "1", "--renderers", "1")
+ONE_OF_EACH: Final = ("--api-processes", "1", "--workers", "1", "--renderers", "1")
 BRISK: Final = {"TINTYPE_JOBS__RETRY_SECONDS": "0.1"}
 """Five attempts in 4 s instead of 30; the rest is polling."""
 
