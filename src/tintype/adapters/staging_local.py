@@ -18,7 +18,7 @@ upload comes in while this is written, so each holds up to twice as much in memo
 
 
 class LocalStagedBytes:
-    """One file without a name, made in the thread that first writes to it."""
+    """One file without a name, which is made while the first bytes come in."""
 
     def __init__(self, make: Callable[[], BinaryIO]) -> None:
         self.size = 0
@@ -27,7 +27,7 @@ class LocalStagedBytes:
         self._hash = hashlib.sha256()
         self._waiting: list[bytes] = []
         self._waiting_bytes = 0
-        self._under_way: asyncio.Future[BinaryIO] | None = None
+        self._under_way = self._begin(b"")
 
     async def write(self, chunk: bytes) -> None:
         """Append `chunk`. That the disk did not take it may be told by the next one."""
@@ -43,17 +43,22 @@ class LocalStagedBytes:
 
     def discard(self) -> None:
         """Have the file closed as soon as nobody writes to it: its number must not be another file's by then."""
-        if self._under_way is not None:
-            loop = asyncio.get_running_loop()
-            self._under_way.add_done_callback(lambda _: loop.run_in_executor(None, self._close))
+        self._under_way.add_done_callback(self._close_later)
+
+    def _close_later(self, under_way: asyncio.Future[BinaryIO]) -> None:
+        if not under_way.cancelled():
+            under_way.exception()  # who waited for it was told, and nobody else wants to know
+        under_way.get_loop().run_in_executor(None, self._close)
 
     async def _flush(self) -> asyncio.Future[BinaryIO]:
         """Begin to write what waits, once what was begun before is written. A cancelled caller cancels no write."""
-        if self._under_way is not None:
-            await asyncio.shield(self._under_way)
+        await asyncio.shield(self._under_way)
         data, self._waiting, self._waiting_bytes = b"".join(self._waiting), [], 0
-        self._under_way = asyncio.get_running_loop().run_in_executor(None, self._append, data)
+        self._under_way = self._begin(data)
         return self._under_way
+
+    def _begin(self, data: bytes) -> asyncio.Future[BinaryIO]:
+        return asyncio.get_running_loop().run_in_executor(None, self._append, data)
 
     def _append(self, data: bytes) -> BinaryIO:
         with reporting():
