@@ -17,7 +17,7 @@ from PIL import Image
 
 from product import Product, eventually
 from tintype.domain.format import Format
-from tintype.domain.keys import original_key, variant_key
+from tintype.domain.keys import JOURNAL_PREFIX, original_key, variant_key
 from tintype.domain.transform import recipe_from_json
 from uploading import Acknowledged, Ledger
 
@@ -148,7 +148,7 @@ class _Disk:
                 )
                 for t, sha, digest, preset, fmt, size, file in variants
             },
-            files={key: path for key, path in paths.items() if not key.startswith(".")},
+            files={key: path for key, path in paths.items() if not key.startswith((".", JOURNAL_PREFIX))},
             strays=[key for key in paths if key.startswith(".")] + sorted(product.files("staging")),
         )
 

@@ -4,6 +4,7 @@ import asyncio
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
@@ -25,6 +26,7 @@ from tintype.settings import SECRET_KEY_FILE, Settings, load_settings
 from tintype.settings_values import directory_of
 from tintype.telemetry.logs import configure_logs
 from tintype.telemetry.metrics import Metrics, make_metrics, resident_bytes
+from tintype.upkeep import GarbageConfig, Upkeep, build_upkeep
 from tintype.usecases.dead_letters import DeadLetters
 from tintype.usecases.find_lost_images import FindLostImages
 from tintype.usecases.make_variants import MakeVariants
@@ -150,7 +152,7 @@ def _images_api(
     upload_image = UploadImage(
         database=parts.database,
         blobs=parts.blobs,
-        staging=LocalStaging(settings.data / "staging", reserve_bytes=settings.upload.reserve_bytes),
+        staging=local_staging(settings),
         clock=DatabaseClock(parts.database),
         notifier=parts.notifier,
         server_key=server_key(settings),
@@ -228,6 +230,31 @@ def _periodic_tasks(settings: Settings, parts: _Parts) -> Iterator[PeriodicTask]
         count=lambda outcome: parts.metrics.lost_images.labels(outcome).inc(),
     )
     yield PeriodicTask("lost_images", schedule["lost_images"], find_lost_images)
+    upkeep = upkeep_of(settings, parts.database)
+    yield PeriodicTask("gc", schedule["gc"], upkeep.collect_garbage)
+
+
+def upkeep_of(settings: Settings, database: Database) -> Upkeep:
+    """Return what looks through everything, at its time or by hand."""
+    return build_upkeep(
+        database=database,
+        blobs=blob_store(settings),
+        staging=local_staging(settings),
+        presets=_presets(settings),
+        config=GarbageConfig(
+            grace=timedelta(hours=settings.upkeep.grace_hours),
+            keep_journal=timedelta(days=settings.upkeep.journal_days),
+        ),
+    )
+
+
+def local_staging(settings: Settings) -> LocalStaging:
+    """Return the place for bytes on their way in."""
+    return LocalStaging(settings.data / "staging", reserve_bytes=settings.upload.reserve_bytes)
+
+
+def _presets(settings: Settings) -> frozenset[str]:
+    return frozenset(preset.name for kind in settings.kinds.values() for preset in kind.recipe.presets)
 
 
 def worker_database(settings: Settings) -> DatabaseConfig:
@@ -271,8 +298,7 @@ def _parts(settings: Settings, config: DatabaseConfig, *, renderers: int, nice: 
         observe_render=metrics.render_seconds.observe,
         most_under_way=settings.render.queue + renderers,
     )
-    presets = frozenset(preset.name for kind in settings.kinds.values() for preset in kind.recipe.presets)
-    purge_image = PurgeImage(database=database, blobs=blobs, presets=presets)
+    purge_image = PurgeImage(database=database, blobs=blobs, presets=_presets(settings))
     return _Parts(database, config, blobs, notifier, renderer, metrics, make_variants, purge_image)
 
 

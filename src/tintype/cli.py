@@ -1,4 +1,4 @@
-"""The command line: `tintype serve | migrate | doctor | key | jobs | reprocess`."""
+"""The command line: `tintype serve | migrate | doctor | key | jobs | reprocess | gc | verify`."""
 
 import argparse
 import os
@@ -9,6 +9,12 @@ from typing import Any
 
 import tintype
 from tintype.settings import BadSettings, Settings, load_settings
+
+GC_HELP = (
+    "Compares every row with every file, both ways, while the product runs or when it is stopped. Removes what nothing "
+    "uses and what is older than the grace period; leaves alone, and names, what is not ours. It runs by itself every "
+    "night."
+)
 
 SETTING_FLAGS = ("host", "port", "data", "role", "api_processes", "workers", "renderers")
 
@@ -31,6 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "doctor": _doctor,
         "jobs": _jobs,
         "reprocess": _reprocess,
+        "gc": _gc,
     }[options.command]
     return command(settings, options)
 
@@ -62,7 +69,11 @@ def _parser() -> argparse.ArgumentParser:
     reprocess.add_argument(
         "--state", default="failed", choices=["failed", "ready", "rejected"], help="of the images (failed)"
     )
-    for command in (serve, migrate, doctor, key, jobs, reprocess):
+    garbage = commands.add_parser("gc", help="remove what crashes left behind", description=GC_HELP)
+    garbage.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
+    garbage.add_argument("--replay-purges", action="store_true", help="purge again what a restored backup brought back")
+    garbage.add_argument("--grace", type=float, metavar="HOURS", help="leave alone what is younger (24)")
+    for command in (serve, migrate, doctor, key, jobs, reprocess, garbage):
         command.add_argument("--data", help="data directory (./data)")
         command.add_argument("--config", type=Path, help="settings file (./tintype.toml)")
     for name in ("run-api", "run-worker"):  # what `serve` starts; not for people
@@ -194,6 +205,18 @@ def _doctor(settings: Settings, _options: argparse.Namespace) -> int:
     for finding in findings:
         _say(str(finding))
     return 0 if all(finding.ok for finding in findings) else 1
+
+
+def _gc(settings: Settings, options: argparse.Namespace) -> int:
+    from tintype.maintenance import collect_garbage, replay_purges
+    from tintype.supervisor import CannotStart
+
+    try:
+        if options.replay_purges:
+            return replay_purges(settings, _say, _complain)
+        return collect_garbage(settings, _say, _complain, dry_run=options.dry_run, grace_hours=options.grace)
+    except CannotStart as error:
+        return _fail(str(error))
 
 
 def _say(line: str) -> None:

@@ -93,6 +93,14 @@ class EventSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class UpkeepSettings:
+    """What is left alone, and what is kept."""
+
+    grace_hours: float
+    journal_days: int
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything that can be set, checked. Urls that are None mean: the built-in one."""
 
@@ -114,6 +122,7 @@ class Settings:
     upload: UploadSettings
     render: RenderSettings
     jobs: JobSettings
+    upkeep: UpkeepSettings
     schedule: dict[str, str | None]
     """Task → when it is due, a cron expression in UTC; None is off."""
 
@@ -294,6 +303,10 @@ def _build(read: _Reader) -> Settings | None:
             recycle_after=read.read("render.recycle_after", whole(1, 1_000_000), 1),
         ),
         jobs=_jobs(read),
+        upkeep=UpkeepSettings(
+            grace_hours=read.read("upkeep.grace_hours", positive, 24.0),
+            journal_days=read.read("upkeep.journal_days", whole(8, 100_000), 400),
+        ),
         schedule={name: read.read(f"schedule.{name}", cron, None) for name in read.table("schedule")},
         events=EventSettings(
             places=read.read("events.places", whole(1, 100_000), 1),

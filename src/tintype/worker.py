@@ -27,6 +27,7 @@ from tintype.domain.errors import Code, Problem
 from tintype.domain.format import Format
 from tintype.domain.ids import public_id
 from tintype.domain.job import JOB_PREFIX
+from tintype.domain.purge import purge_from_line
 from tintype.domain.transform import Output, Variant, parse_transform
 from tintype.periodic import Periodic
 from tintype.ports.blobs import BlobMissing, BlobStoreFailed, BlobStoreFull
@@ -188,7 +189,12 @@ class Worker:
         @self._app.task(name=Task.REMOVE_BLOB, queue=QUEUE, retry=retry)
         async def remove_blob(*, tenant: int, sha256: str) -> None:
             with self._accounted(Task.REMOVE_BLOB):
-                await self._stories.purge_image.remove_blob(tenant=tenant, sha256=bytes.fromhex(sha256))
+                await self._stories.purge_image.remove_blob(tenant, bytes.fromhex(sha256))
+
+        @self._app.task(name=Task.FINISH_PURGE, queue=QUEUE, retry=retry)
+        async def finish_purge(*, purge: str) -> None:
+            with self._accounted(Task.FINISH_PURGE):
+                await self._stories.purge_image.finish(purge_from_line(purge))
 
         @self._app.task(name=Task.MAKE_VARIANT, queue=QUEUE, retry=retry)
         async def make_variant(

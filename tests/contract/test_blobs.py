@@ -332,6 +332,20 @@ async def test_a_list_of_many_blobs_has_each_once(store: BlobStore) -> None:
     assert sorted(listed) == sorted(keys)
 
 
+async def test_a_list_is_in_the_order_of_keys(store: BlobStore) -> None:
+    keys = ["1/a/b", "1/a-b/c", "1/a.b", "1/ab/0/9", "1/ab/0-9", "1/b", "10/a", "1-0/a", "journal/x", "z"]
+    for key in keys:
+        await put(store, key, b"content")
+    assert [blob.key async for blob in store.list()] == sorted(keys)
+    assert [blob.key async for blob in store.list("1/a")] == sorted(key for key in keys if key.startswith("1/a"))
+
+
+async def test_what_puts_left_half_written_is_none_of_the_blobs_and_at_first_nothing(store: BlobStore) -> None:
+    await put(store, KEY, b"content")
+    assert await store.leftovers(older_seconds=0, remove=True) == ()
+    assert await everything(store.list()) == {KEY: 7}
+
+
 async def test_deleting_while_listing_does_no_harm(store: BlobStore) -> None:
     for number in range(20):
         await put(store, f"1/{number}/x", b"x")

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tintype.adapters import blob_directory, verified_bytes
-from tintype.adapters.blob_directory import ABANDONED_SECONDS, TEMPORARY, BlobDirectory
+from tintype.adapters.blob_directory import TEMPORARY, BlobDirectory
 from tintype.adapters.blobs_local import LocalBlobStore
 from tintype.adapters.durable_files import flush
 from tintype.ports.blobs import BlobStoreFailed, BlobStoreFull
@@ -239,12 +239,15 @@ def test_a_store_whose_disk_is_not_mounted_is_broken_and_not_empty(blobs: BlobDi
 # Leftovers
 
 
-def test_a_start_sweeps_temporary_files_that_nobody_can_be_writing(blobs: BlobDirectory) -> None:
+def test_old_temporary_files_are_named_and_removed_when_that_is_asked(blobs: BlobDirectory) -> None:
+    blobs.prepare()
     old, young = (blobs._root / TEMPORARY / name for name in ("old", "young"))
     for path in (old, young):
         path.write_bytes(CONTENT)
-    os.utime(old, times=(0, time.time() - ABANDONED_SECONDS - 60))
-    BlobDirectory(blobs._root).prepare()
+    os.utime(old, times=(0, time.time() - 3600))
+    assert blobs.leftovers(older_seconds=1800, remove=False) == (f"{TEMPORARY}/old",)
+    assert old.exists()
+    assert blobs.leftovers(older_seconds=1800, remove=True) == (f"{TEMPORARY}/old",)
     assert (old.exists(), young.exists()) == (False, True)
 
 

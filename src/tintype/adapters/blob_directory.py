@@ -4,7 +4,7 @@ A blob is written to a file that has no name (`O_TMPFILE`, open(2)), flushed, an
 fails when the name is taken. A crash before the link leaves nothing, a crash after it leaves the whole blob. Then the
 directory is flushed, and every directory above it that this process has not yet seen flushed; without that a power cut
 takes the name away, however well the bytes were flushed. File systems without `O_TMPFILE` get a named file in `.tmp`,
-which is swept when it is old.
+which `gc` removes when it is old.
 
 A directory is locked (flock(2)) while a name in it is made, withdrawn or trusted. So a name seen under the lock is
 one whose flush succeeded, or whose writer crashed: when a flush fails the writer withdraws the name before anyone can
@@ -20,13 +20,13 @@ import os
 import secrets
 import stat
 import threading
-import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from tintype.adapters.blob_listing import abandoned, walk
 from tintype.adapters.durable_files import flush, flush_directory, make_directories
 from tintype.adapters.verified_bytes import blocks, fill, holds, measure, reporting
 from tintype.ports.blobs import BlobInfo, BlobMissing, BlobStoreFailed, Chunks, check_key, check_prefix
@@ -38,9 +38,6 @@ process's umask can only take away from this."""
 
 TEMPORARY: Final = ".tmp"
 """No key begins with a dot. The directory's presence also tells an empty store from one that is not mounted."""
-
-ABANDONED_SECONDS: Final = 24 * 3600
-"""Older temporary files are nobody's: no put takes a day."""
 
 _MAX_KNOWN_DIRECTORIES: Final = 20_000
 """About 5 MB; beyond it the flushes of old directories are repeated, which costs time and nothing else."""
@@ -69,7 +66,7 @@ class BlobDirectory:
         self._known: set[Path] = set()
 
     def prepare(self) -> None:
-        """Make the root if need be, remove what crashes left long ago, learn what the file system can do.
+        """Make the root if need be and learn what the file system can do.
 
         Every other method does this first, once. Raises `BlobStoreFull`, `BlobStoreFailed`.
         """
@@ -79,7 +76,6 @@ class BlobDirectory:
             if not self._prepared:
                 make_directories(self._root, mode=DIRECTORY_MODE)
                 make_directories(self._temporary, mode=DIRECTORY_MODE)
-                self._sweep()
                 self._nameless = self._can_link_nameless()
                 self._prepared = True
 
@@ -156,22 +152,18 @@ class BlobDirectory:
         return removed
 
     def walk(self, prefix: str) -> Generator[BlobInfo, None, None]:
-        """Give every blob whose key begins with `prefix`, one directory open at a time."""
+        """Give every blob whose key begins with `prefix` in the order of keys, one directory in memory at a time."""
         check_prefix(prefix)
         self.prepare()
         with reporting():
             self._require_mounted()
-            pending = [prefix.rpartition("/")[0]]
-            while pending:
-                folder = pending.pop()
-                for entry in _entries(self._root / folder):
-                    key = f"{folder}/{entry.name}" if folder else entry.name
-                    if not key.startswith(prefix) or not _is_key(key):
-                        continue
-                    if entry.is_dir(follow_symlinks=False):
-                        pending.append(key)
-                    elif (found := _described(entry, key)) is not None:
-                        yield found
+            yield from walk(self._root, prefix)
+
+    def leftovers(self, *, older_seconds: float, remove: bool) -> tuple[str, ...]:
+        """As `BlobStore.leftovers`: temporary files, where the file system cannot do without names."""
+        self.prepare()
+        with reporting():
+            return tuple(f"{TEMPORARY}/{name}" for name in abandoned(self._temporary, older_seconds, remove=remove))
 
     # Writing
 
@@ -242,7 +234,7 @@ class BlobDirectory:
         finally:
             os.close(descriptor)
             if not self._nameless:
-                with suppress(OSError):  # the next start sweeps
+                with suppress(OSError):  # `gc` sweeps
                     name.unlink()
 
     def _make_directory(self, directory: Path) -> None:
@@ -272,13 +264,6 @@ class BlobDirectory:
         directory.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
 
     # The root
-
-    def _sweep(self) -> None:
-        oldest = time.time() - ABANDONED_SECONDS
-        for entry in _entries(self._temporary):
-            with suppress(OSError):  # another process sweeps too, or nothing can be written here now
-                if entry.stat(follow_symlinks=False).st_mtime < oldest:
-                    (self._temporary / entry.name).unlink()
 
     def _can_link_nameless(self) -> bool:
         """Try it: not every file system has O_TMPFILE, and not every container has /proc."""
@@ -331,30 +316,5 @@ def _unlinked(name: str, directory: int) -> bool:
     try:
         os.unlink(name, dir_fd=directory)
     except FileNotFoundError:
-        return False
-    return True
-
-
-def _entries(directory: Path) -> Iterator[os.DirEntry[str]]:
-    try:
-        with os.scandir(directory) as entries:
-            yield from entries
-    except _ABSENT:  # nothing was ever put there
-        return
-
-
-def _described(entry: os.DirEntry[str], key: str) -> BlobInfo | None:
-    try:
-        found = entry.stat(follow_symlinks=False)
-    except FileNotFoundError:  # deleted since
-        return None
-    return BlobInfo(key, found.st_size, found.st_mtime) if stat.S_ISREG(found.st_mode) else None
-
-
-def _is_key(key: str) -> bool:
-    """Temporary files, `lost+found` and whatever else lies about are no blobs."""
-    try:
-        check_key(key)
-    except ValueError:
         return False
     return True

@@ -72,9 +72,13 @@ class LocalBlobStore:
         return await self._write(self._directory.delete, key)
 
     def list(self, prefix: str = "") -> AsyncIterator[BlobInfo]:
-        """Give every blob whose key begins with `prefix`."""
+        """Give every blob whose key begins with `prefix`, in the order of keys."""
         check_prefix(prefix)
         return self._listed(prefix)
+
+    async def leftovers(self, *, older_seconds: float, remove: bool) -> tuple[str, ...]:
+        """Name what is half-written; see `BlobStore.leftovers`."""
+        return await self._run(self._directory.leftovers, older_seconds=older_seconds, remove=remove)
 
     def path(self, key: str) -> Path | None:
         """Return the absolute path, for the kernel or nginx to read from."""

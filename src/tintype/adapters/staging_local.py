@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Final, cast
 
+from tintype.adapters.blob_listing import abandoned
 from tintype.adapters.verified_bytes import reporting
 from tintype.ports.blobs import BlobStoreFull
 
@@ -95,6 +96,10 @@ class LocalStaging:
             yield staged
         finally:
             staged.discard()
+
+    async def leftovers(self, *, older_seconds: float, remove: bool) -> tuple[str, ...]:
+        """Name the files that have a name, which they have for a moment only; see `Staging.leftovers`."""
+        return await asyncio.to_thread(abandoned, self._directory, older_seconds, remove=remove)
 
     def _nameless(self) -> BinaryIO:
         with reporting():

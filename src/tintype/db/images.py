@@ -1,6 +1,7 @@
 """Images: one row each, in the bucket of its id; state changes are compare-and-set along `domain/image.py`."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final, LiteralString
 
 from psycopg.types.json import Jsonb
@@ -125,17 +126,25 @@ async def mark_unusable(connection: Connection, image_id: int, *, version: int, 
     )
 
 
-async def empty_image(connection: Connection, image_id: int) -> None:
-    """Leave of the image only the stub that goes on answering 410: every word, hash and token is gone."""
-    await connection.execute(
+async def empty_image(connection: Connection, image_id: int) -> datetime:
+    """Leave of the image only the stub that goes on answering 410: every word, hash and token is gone.
+
+    Return when that was. The caller has the lock of an image that is not purged.
+    """
+    cursor = await connection.execute(
         """UPDATE images SET state = %s, state_reason = NULL, version = version + 1, title = NULL, alt = NULL,
                tags = '{}', sha256 = '', source_sha256 = '', width = 0, height = 0, frames = 0, size = 0,
                thumbhash = NULL, dominant_color = NULL, write_token_hash = NULL, read_token_hash = NULL,
                trashed_at = NULL, trashed_from = NULL, expires_at = NULL, attached_type = NULL, attached_id = NULL,
                updated_at = now(), purged_at = now(), revision = revision + 1
-           WHERE bucket = %s AND id = %s AND state = ANY (%s)""",
+           WHERE bucket = %s AND id = %s AND state = ANY (%s) RETURNING purged_at""",
         [State.PURGED, bucket_of(image_id), image_id, list(sources_of(State.PURGED))],
     )
+    row = await cursor.fetchone()
+    if row is None:
+        raise LookupError(image_id)
+    purged_at: datetime = row[0]
+    return purged_at
 
 
 def _image(row: tuple[Any, ...]) -> Image:

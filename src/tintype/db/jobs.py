@@ -9,6 +9,7 @@ from enum import IntEnum, StrEnum
 from psycopg.types.json import Jsonb
 
 from tintype.db.pool import Connection
+from tintype.domain.purge import Purge
 from tintype.domain.transform import Variant
 
 QUEUE = "tintype"
@@ -20,6 +21,7 @@ class Task(StrEnum):
     PROCESS_IMAGE = "process_image"
     MAKE_VARIANT = "make_variant"
     REMOVE_BLOB = "remove_blob"
+    FINISH_PURGE = "finish_purge"
 
 
 class Priority(IntEnum):
@@ -75,6 +77,11 @@ async def enqueue_make_variant(
 async def enqueue_remove_blob(connection: Connection, *, tenant: int, sha256: bytes) -> None:
     """Have the bytes and variants of a blob removed, unless something refers to it by then."""
     await _enqueue(connection, Task.REMOVE_BLOB, Priority.PURGE, {"tenant": tenant, "sha256": sha256.hex()})
+
+
+async def enqueue_finish_purge(connection: Connection, purge: Purge) -> None:
+    """Have a purge written to the journal, and the bytes removed that nothing refers to by then."""
+    await _enqueue(connection, Task.FINISH_PURGE, Priority.PURGE, {"purge": purge.as_line()})
 
 
 async def enqueue_periodic(connection: Connection, name: str, priority: Priority) -> int:

@@ -2,14 +2,63 @@
 
 `{tenant}/original/ab/cd/{sha256}` and `{tenant}/{preset}/ab/cd/{sha256}-{digest}-{file}.{ext}`: two levels of 256
 directories keep any one of them small. Lower case throughout, for the file systems that do not tell the cases apart.
+
+`journal/purges/{day}/…` is the purge journal. No tenant is named so: theirs are hexadecimal numbers.
 """
 
+import re
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+
 from tintype.domain.format import Format
+
+JOURNAL_PREFIX: Final = "journal/purges/"
+PROBE_PREFIX: Final = "0/probe/"
+"""What tries a store out writes here and removes it."""
+
+ORIGINAL: Final = "original"
+"""The section of the stored bytes; no preset is called so."""
+
+_STORED: Final = re.compile(
+    r"(?P<tenant>[1-9a-f][0-9a-f]{0,15})/(?P<section>[a-z0-9][a-z0-9-]{0,31})/(?P<one>..)/(?P<two>..)/"
+    r"(?P<sha256>[0-9a-f]{64})(?:-(?P<digest>[0-9a-f]{32})-[0-9a-f]{16}\.(?:jpg|png|gif|webp))?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredKey:
+    """What a key says of its blob; `digest` is None for stored bytes, else what the variant was made by."""
+
+    tenant: int
+    sha256: bytes
+    section: str
+    digest: str | None
+
+
+def parse_key(key: str) -> StoredKey | None:
+    """Return what the key names, or None when it is none that we would make for an image."""
+    found = _STORED.fullmatch(key)
+    if found is None or not found["sha256"].startswith(found["one"] + found["two"]):
+        return None
+    if (found["section"] == ORIGINAL) != (found["digest"] is None):
+        return None
+    return StoredKey(int(found["tenant"], 16), bytes.fromhex(found["sha256"]), found["section"], found["digest"])
+
+
+def section_prefix(tenant: int, section: str) -> str:
+    """Return what the keys of a tenant's section begin with: of the originals, or of a preset."""
+    return f"{tenant:x}/{section}/"
+
+
+def journal_day_prefix(day: date) -> str:
+    """Return what the journal's keys of one day begin with."""
+    return f"{JOURNAL_PREFIX}{day.isoformat()}/"
 
 
 def original_key(tenant: int, sha256: bytes) -> str:
     """Return where the stored bytes of a blob lie."""
-    return _key(tenant, "original", sha256, "")
+    return _key(tenant, ORIGINAL, sha256, "")
 
 
 def variant_key(*, tenant: int, preset: str, sha256: bytes, digest: str, file_sha256: bytes, fmt: Format) -> str:

@@ -107,7 +107,14 @@ class BlobStore(Protocol):
         ...
 
     def list(self, prefix: str = "") -> AsyncIterator[BlobInfo]:
-        """Give every blob whose key begins with `prefix`, in no order; never one that is half-written."""
+        """Give every blob whose key begins with `prefix`, by code point of the key; never one that is half-written.
+
+        In bounded memory, whatever their number. What is put or deleted meanwhile may or may not be among them.
+        """
+        ...
+
+    async def leftovers(self, *, older_seconds: float, remove: bool) -> tuple[str, ...]:
+        """Name what puts left half-written that died, untouched for so long; remove it if `remove` says so."""
         ...
 
     def path(self, key: str) -> Path | None:

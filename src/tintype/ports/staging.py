@@ -24,3 +24,7 @@ class Staging(Protocol):
     def open(self) -> AbstractAsyncContextManager[StagedBytes]:
         """Give an empty place."""
         ...
+
+    async def leftovers(self, *, older_seconds: float, remove: bool) -> tuple[str, ...]:
+        """Name what a crash left all the same, untouched for so long; remove it if `remove` says so."""
+        ...

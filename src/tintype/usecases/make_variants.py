@@ -221,11 +221,14 @@ class MakeVariants:
     ) -> tuple[VariantRow, ...] | None:
         """Record the files and return what is recorded of each: ours, or what somebody else had recorded before.
 
-        None when the blob was purged.
+        None when the blob was purged. `gc` removes files that no row knows, under the lock that we share from here on:
+        one that an earlier job had left, and that we found instead of storing it, may be gone.
         """
         tenant, sha256 = image.tenant, image.sha256
         if not await share_blob(connection, tenant=tenant, sha256=sha256):
             return None
+        if not all([await self._is_there(image, row) for row in rows]):
+            raise BlobStoreFailed("a variant was removed before it was recorded")
         await insert_variants(connection, tenant=tenant, sha256=sha256, rows=rows)
         recorded = {row.digest: row for row in await list_variants(connection, tenant=tenant, sha256=sha256)}
         return tuple([await self._prefer(connection, image, row, recorded[row.digest]) for row in rows])

@@ -1,27 +1,31 @@
 """The story of a deletion that is final.
 
 One transaction empties the row (a stub goes on answering 410), drops its references, tells every process, and enqueues
-the removal of the bytes. Then, if nothing else of the tenant uses them, the bytes go, at once; the job is there for the
-crash or failure between the two. Whether something uses them is asked after the commit and under the blob's row lock:
-of two deletions at once, each would still see the other's reference before. The lock orders an upload of the same
-bytes, too: it either comes first, and then they stay, or waits, finds them gone and stores them again. What is removed
-is what lies in the store, recorded or not: a worker that was killed between storing variants and recording them left
-files that no row knows.
+the rest. Then the purge is written to the journal in the blob store, so that no restored backup brings the image back,
+and, if nothing else of the tenant uses them, the bytes go, at once; the job is there for the crash or failure between
+the two. On a full disk the bytes go first: they make room for the journal.
+
+Whether something uses the bytes is asked after the commit and under the blob's row lock: of two deletions at once, each
+would still see the other's reference before. The lock orders an upload of the same bytes, too: it either comes first,
+and then they stay, or waits, finds them gone and stores them again. What is removed is what lies in the store, recorded
+or not: a worker that was killed between storing variants and recording them left files that no row knows.
 """
 
 from contextlib import suppress
 
 from tintype.db.blobs import delete_blob, delete_refs, lock_blob_for_purge, prove_lock
 from tintype.db.images import empty_image, lock_image
-from tintype.db.jobs import enqueue_remove_blob
+from tintype.db.jobs import enqueue_finish_purge
 from tintype.db.notify import notify_at_once
 from tintype.db.pool import Connection, Database
 from tintype.db.variants import list_variants
 from tintype.domain.change import ChangeRequest
 from tintype.domain.errors import Code, Problem
-from tintype.domain.image import Image
+from tintype.domain.image import Image, State
 from tintype.domain.keys import original_key, variant_prefix
-from tintype.ports.blobs import BlobStore, BlobStoreFailed
+from tintype.domain.purge import Purge
+from tintype.ports.blobs import BlobStore, BlobStoreFailed, BlobStoreFull
+from tintype.storage.purge_journal import PurgeJournal
 
 
 class PurgeImage:
@@ -31,6 +35,7 @@ class PurgeImage:
         """`presets` are the names of all that there are: variants lie in the store by them."""
         self._database = database
         self._blobs = blobs
+        self._journal = PurgeJournal(blobs)
         self._presets = presets
 
     async def __call__(self, request: ChangeRequest) -> None:
@@ -39,25 +44,53 @@ class PurgeImage:
             image = request.permitted(await lock_image(connection, request.image_id))
             if image.hold:
                 raise Problem(Code.IMAGE_ON_HOLD, "A legal hold keeps this image. Purge it when that is lifted.")
-            await self._empty(connection, image)
-        with suppress(Problem, BlobStoreFailed):  # deleted it is, and the job will try again
-            await self.remove_blob(tenant=image.tenant, sha256=image.sha256)
+            purge = await self._empty(connection, image)
+        await self._finish_soon(purge)
 
-    async def _empty(self, connection: Connection, image: Image) -> None:
-        await empty_image(connection, image.id)
+    async def again(self, tenant: int, image_id: int) -> bool:
+        """Purge an image that came back though it was purged, hold or not; return whether it was there."""
+        async with self._database.transaction(tenant) as connection:
+            image = await lock_image(connection, image_id)
+            if image is None or image.state is State.PURGED:
+                return False
+            purge = await self._empty(connection, image)
+        await self._finish_soon(purge)
+        return True
+
+    async def finish(self, purge: Purge) -> None:
+        """Write the purge to the journal and remove the bytes. May be repeated."""
+        try:
+            await self._journal.append(purge)
+        except BlobStoreFull:
+            await self._remove_bytes(purge)
+            await self._journal.append(purge)
+        await self._remove_bytes(purge)
+
+    async def _finish_soon(self, purge: Purge) -> None:
+        with suppress(Problem, BlobStoreFailed, BlobStoreFull):  # deleted it is, and the job will try again
+            await self.finish(purge)
+
+    async def _empty(self, connection: Connection, image: Image) -> Purge:
+        purged_at = await empty_image(connection, image.id)
+        purge = Purge(image.tenant, image.id, (image.sha256,), purged_at)
         await delete_refs(connection, tenant=image.tenant, sha256=image.sha256, image=image.id)
-        await enqueue_remove_blob(connection, tenant=image.tenant, sha256=image.sha256)
+        await enqueue_finish_purge(connection, purge)
         await notify_at_once(connection, image.id)
+        return purge
 
-    async def remove_blob(self, *, tenant: int, sha256: bytes) -> None:
-        """Remove the bytes and every variant, unless an image refers to them. May be repeated.
+    async def _remove_bytes(self, purge: Purge) -> None:
+        for sha256 in purge.sha256s:
+            await self.remove_blob(purge.tenant, sha256)
+
+    async def remove_blob(self, tenant: int, sha256: bytes) -> bool:
+        """Remove the bytes and every variant, unless an image refers to them; return whether. May be repeated.
 
         The original goes first: what an upload of the same bytes looks for must not be what goes last. And the lock is
         proved anew before each file: a connection that was lost has lost it, and the files may be somebody's again.
         """
         async with self._database.transaction(tenant) as connection:
             if not await lock_blob_for_purge(connection, tenant=tenant, sha256=sha256):
-                return
+                return False
             rows = await list_variants(connection, tenant=tenant, sha256=sha256)
             recorded = {row.key(tenant=tenant, sha256=sha256) for row in rows}
             variants = recorded | await self._stored_variants(tenant, sha256)
@@ -65,6 +98,7 @@ class PurgeImage:
                 await prove_lock(connection)
                 await self._blobs.delete(key)
             await delete_blob(connection, tenant=tenant, sha256=sha256)
+        return True
 
     async def _stored_variants(self, tenant: int, sha256: bytes) -> set[str]:
         prefixes = [variant_prefix(tenant, preset, sha256) for preset in self._presets]

@@ -1,0 +1,1 @@
+"""What the blob store holds as a whole: its journal, and its inventory compared with the rows."""

@@ -1,0 +1,30 @@
+"""Removing a file that no row knows, though an upload or a render of the same bytes may be on its way to one."""
+
+from tintype.db.blobs import delete_blob, prove_lock
+from tintype.db.pool import Database
+from tintype.db.upkeep import claim_absent_blob, lock_blob
+from tintype.db.variants import list_variants
+from tintype.domain.keys import StoredKey
+from tintype.ports.blobs import BlobStore
+
+
+async def remove_unknown(database: Database, blobs: BlobStore, key: str, stored: StoredKey) -> bool:
+    """Remove the file if no row knows it once its blob is ours; return whether it was there and is gone.
+
+    Where the blob has no row its place is claimed, and given back with the file's removal, so that an upload of the
+    same bytes waits for us, finds them gone and stores them again. `Problem` and `BlobStoreFailed` when nothing was
+    done.
+    """
+    tenant, sha256 = stored.tenant, stored.sha256
+    async with database.transaction(tenant) as connection:
+        claimed = await claim_absent_blob(connection, tenant=tenant, sha256=sha256)
+        if not claimed and (stored.digest is None or not await lock_blob(connection, tenant=tenant, sha256=sha256)):
+            return False
+        rows = await list_variants(connection, tenant=tenant, sha256=sha256)
+        if not claimed and key in {row.key(tenant=tenant, sha256=sha256) for row in rows}:
+            return False
+        await prove_lock(connection)
+        removed = await blobs.delete(key)
+        if claimed:
+            await delete_blob(connection, tenant=tenant, sha256=sha256)
+    return removed

@@ -1,0 +1,57 @@
+"""The story of purges that a restored backup has forgotten.
+
+A database that was put back to an older day shows images that were purged since. The journal lies beside the bytes and
+names each of them: whatever of it is alive is purged again, and its bytes go, if they came back with the backup. What
+is purged already stays as it is, so that this may be cut off, repeated, or run when nothing was restored.
+"""
+
+from collections.abc import Awaitable, Callable
+
+from tintype.db.pool import Database
+from tintype.domain.keys import original_key, parse_key
+from tintype.domain.purge import Purge
+from tintype.ports.blobs import BlobStore
+from tintype.storage.purge_journal import PurgeJournal
+from tintype.storage.removal import remove_unknown
+
+PurgeAgain = Callable[[int, int], Awaitable[bool]]
+"""Purges a tenant's image if it is alive, whoever asks; says whether it was."""
+
+
+class ReplayPurges:
+    """Purges again what the journal says was purged."""
+
+    def __init__(self, *, database: Database, blobs: BlobStore, purge_again: PurgeAgain) -> None:
+        self._database = database
+        self._blobs = blobs
+        self._journal = PurgeJournal(blobs)
+        self._purge_again = purge_again
+
+    async def __call__(
+        self, *, notice: Callable[[Purge], None] = lambda _: None, looked: Callable[[], None] = lambda: None
+    ) -> dict[str, object]:
+        """Return how many purges there are, how many images were alive and whose bytes were there, and what is damaged.
+
+        `notice` is told of each image that was alive.
+        """
+        read = alive = blobs = damaged = 0
+        async for entry in self._journal.entries():
+            looked()
+            if not isinstance(entry, Purge):
+                damaged += 1
+                continue
+            read += 1
+            if await self._purge_again(entry.tenant, entry.image):
+                alive += 1
+                notice(entry)
+            for sha256 in entry.sha256s:
+                blobs += await self._remove_if_there(entry.tenant, sha256)
+        return {"purges": read, "purged_again": alive, "blobs_removed": blobs, "damaged": damaged}
+
+    async def _remove_if_there(self, tenant: int, sha256: bytes) -> bool:
+        """Remove bytes that came back without a row; their variants, which nobody can ask for, are left to `gc`."""
+        key = original_key(tenant, sha256)
+        stored = parse_key(key)
+        if stored is None or await self._blobs.head(key) is None:
+            return False
+        return await remove_unknown(self._database, self._blobs, key, stored)
