@@ -54,7 +54,12 @@ def bucket_of(object_id: int) -> int:
 
 def blob_bucket(sha256: bytes) -> int:
     """Return the shard of a blob: the first 13 bits of its SHA-256."""
-    return int.from_bytes(sha256[:2], "big") >> 3
+    return hash_bucket(sha256)
+
+
+def hash_bucket(digest: bytes) -> int:
+    """Return the shard of what is looked up by a digest: its first 13 bits."""
+    return int.from_bytes(digest[:2], "big") >> 3
 
 
 def base62(value: int, width: int = WIDTH) -> str:

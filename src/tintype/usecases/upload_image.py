@@ -2,7 +2,9 @@
 
 Receive into staging, cut off at the kind's limit; refuse what is no accepted image as soon as its first bytes tell;
 examine and sanitise; store the bytes durably; then one transaction: blob, reference, image, job. Only then is the
-upload acknowledged, and from then on it is never lost.
+upload acknowledged, and from then on it is never lost. A request that has an Idempotency-Key leaves its answer in the
+same transaction: if that answer is lost on its way, a repetition gets it again, and makes nothing new. Of attempts that
+run side by side with one key the first to commit wins; the others wait for that, undo theirs, and repeat its answer.
 
 How it fails: any refusal leaves nothing, because staging has no name and rows come last. A crash after the blob was
 stored and before the commit leaves a blob that nothing refers to, which `gc` removes. A purge of the same bytes that
@@ -14,19 +16,21 @@ import asyncio
 import hashlib
 import mmap
 import secrets
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass, fields, replace
 from typing import BinaryIO, Final, Protocol
 
 from tintype.db.blobs import insert_ref, lock_blob_for_upload, owner_has
 from tintype.db.clock import DatabaseClock
+from tintype.db.idempotency import find_answer, keep_answer
 from tintype.db.images import insert_image
 from tintype.db.jobs import enqueue_process_image
 from tintype.db.notify import Notifier
-from tintype.db.pool import Clash, Database
+from tintype.db.pool import Clash, Connection, Database
 from tintype.domain.digest import refuse_other_bytes
 from tintype.domain.errors import Code, Problem
 from tintype.domain.format import Format
+from tintype.domain.idempotency import Attempt, IdempotencyKey, answer_again, fingerprint
 from tintype.domain.image import Image, State
 from tintype.domain.keys import original_key
 from tintype.domain.kind import UploadKind
@@ -58,6 +62,15 @@ class Submission:
     sha256: bytes | None = None
     """Of the file, when the caller knows it: other bytes are refused."""
 
+    def fingerprint(self, source_sha256: bytes) -> bytes:
+        """Return what tells this upload, of a file with that SHA-256, from another one of the same caller."""
+        said = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in _NOT_SAID}
+        return fingerprint("POST /images", said | {"kind": self.kind.name}, source_sha256)
+
+
+_NOT_SAID: Final = frozenset({"tenant", "key", "sha256"})
+"""Who says it, and what the file's own digest says."""
+
 
 class Incoming(Protocol):
     """A request on its way in. In a form, fields may come after the file."""
@@ -86,6 +99,35 @@ class Accepted:
 
 
 @dataclass(frozen=True, slots=True)
+class Repeated:
+    """An upload that was acknowledged before, for the same key: the answer that was kept, and its tokens."""
+
+    answer: str
+    write_token: Token | None
+    read_token: Token | None
+
+
+@dataclass(frozen=True, slots=True)
+class Repeatable:
+    """What makes an upload repeatable: the caller's key, and how its answer is written down, without the tokens."""
+
+    key: IdempotencyKey
+    answer: Callable[[Accepted], str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """One attempt at a repeatable upload, once everything is known about it."""
+
+    what: Attempt
+    answer: Callable[[Accepted], str]
+
+
+class _AnsweredMeanwhile(Exception):
+    """Another attempt with the same key came first; what this one wrote must be rolled back."""
+
+
+@dataclass(frozen=True, slots=True)
 class _Stored:
     """The sanitised bytes: how to read them, and what they are."""
 
@@ -110,8 +152,11 @@ class UploadImage:
         self._notifier = notifier
         self._server_key = server_key
 
-    async def __call__(self, incoming: Incoming) -> Accepted:
-        """Return the acknowledged image; `Problem` when it is refused, and then nothing of it is kept."""
+    async def __call__(self, incoming: Incoming, repeatable: Repeatable | None = None) -> Accepted | Repeated:
+        """Return the acknowledged image; `Problem` when it is refused, and then nothing of it is kept.
+
+        `Repeated` when the request's key had its answer before: then nothing was done.
+        """
         await self._clock.refresh()
         try:
             async with self._staging.open() as staged:
@@ -122,8 +167,11 @@ class UploadImage:
                     raise _too_large(submission.kind.limits.max_bytes)
                 file, source_sha256 = await staged.finish()
                 refuse_other_bytes(submission.sha256, source_sha256)
+                attempt = _attempt(repeatable, submission, source_sha256)
+                if (repeated := await self._repeat(submission, attempt)) is not None:
+                    return repeated
                 stored = await asyncio.to_thread(_sanitise, file, source_sha256, submission.kind)
-                return await self._store(submission, stored)
+                return await self._store(submission, stored, attempt)
         except BlobStoreFull as error:
             raise Problem(Code.STORAGE_FULL, "The server has no room for this image. Nothing was kept.") from error
         except BlobStoreFailed as error:
@@ -133,27 +181,45 @@ class UploadImage:
                 retry_after=STORE_RETRY_SECONDS,
             ) from error
 
-    async def _store(self, submission: Submission, stored: _Stored) -> Accepted:
+    async def _repeat(self, submission: Submission, attempt: _Attempt | None) -> Repeated | None:
+        """Return what an earlier attempt was answered, None when there was none; `Problem` when it was another."""
+        if attempt is None:
+            return None
+        async with self._database.transaction(submission.tenant) as connection:
+            kept = await find_answer(connection, tenant=submission.tenant, key=attempt.what.key)
+        if kept is None:
+            return None
+        return Repeated(answer_again(attempt.what, kept), *self._tokens(submission, kept.image))
+
+    async def _store(self, submission: Submission, stored: _Stored, attempt: _Attempt | None) -> Accepted | Repeated:
         key = original_key(submission.tenant, stored.sha256)
         await self._blobs.put(key, stored.chunks, size=stored.size, sha256=stored.sha256.hex())
         for _ in range(ID_ATTEMPTS):
-            accepted = self._draw(submission, stored)
+            accepted = self._draw(submission, stored, attempt.what.key.bucket if attempt else None)
             try:
-                deduplicated = await self._commit(accepted.image, stored)
+                accepted = await self._commit(accepted, stored, attempt)
             except Clash:
                 continue
+            except _AnsweredMeanwhile:
+                if (repeated := await self._repeat(submission, attempt)) is not None:
+                    return repeated
+                continue
             self._notifier.jobs_enqueued()
-            return replace(accepted, deduplicated=deduplicated)
+            return accepted
         raise Problem(Code.UNAVAILABLE, "No id could be found for this image. Try again in a moment.", retry_after=1)
 
-    def _draw(self, submission: Submission, stored: _Stored) -> Accepted:
-        """Return the image as it will be, with an id and the tokens that derive from it."""
-        image_id, now = self._clock.new_id(), self._clock.now()
-        visibility = submission.visibility or submission.kind.visibility
-        anonymous = submission.key is None
-        write_token = derive_token(self._server_key, Purpose.WRITE, image_id) if anonymous else None
-        hidden = anonymous and visibility not in BY_LINK
-        read_token = derive_token(self._server_key, Purpose.READ, image_id) if hidden else None
+    def _tokens(self, submission: Submission, image_id: int) -> tuple[Token | None, Token | None]:
+        """Return the write and the read token of an image that is made like this."""
+        if submission.key is not None:
+            return None, None
+        hidden = (submission.visibility or submission.kind.visibility) not in BY_LINK
+        write_token = derive_token(self._server_key, Purpose.WRITE, image_id)
+        return write_token, derive_token(self._server_key, Purpose.READ, image_id) if hidden else None
+
+    def _draw(self, submission: Submission, stored: _Stored, bucket: int | None) -> Accepted:
+        """Return the image as it will be, with an id (of this bucket, or any) and the tokens that derive from it."""
+        image_id, now = self._clock.new_id(bucket), self._clock.now()
+        write_token, read_token = self._tokens(submission, image_id)
         examined = stored.examined
         image = Image(
             id=image_id,
@@ -173,7 +239,7 @@ class UploadImage:
             title=submission.title,
             alt=submission.alt,
             tags=submission.tags,
-            visibility=visibility,
+            visibility=submission.visibility or submission.kind.visibility,
             state=State.PROCESSING,
             state_reason=None,
             version=1,
@@ -187,8 +253,9 @@ class UploadImage:
         )
         return Accepted(image, deduplicated=False, write_token=write_token, read_token=read_token)
 
-    async def _commit(self, image: Image, stored: _Stored) -> bool:
-        """Write everything in one transaction and return whether the owner already had these bytes."""
+    async def _commit(self, accepted: Accepted, stored: _Stored, attempt: _Attempt | None) -> Accepted:
+        """Write everything in one transaction, and return what was accepted with what that found out."""
+        image = accepted.image
         owner = image.tenant if image.created_by is not None else None
         tenant, sha256 = image.tenant, image.sha256
         async with self._database.transaction(tenant) as connection:
@@ -198,12 +265,27 @@ class UploadImage:
             await insert_ref(connection, tenant=tenant, sha256=sha256, image=image.id, version=1, owner=owner)
             await insert_image(connection, image, sanitiser_version=SANITISER_VERSION)
             await enqueue_process_image(connection, tenant=tenant, image=image.id, version=1)
-        return duplicate
+            accepted = replace(accepted, deduplicated=duplicate)
+            if attempt is not None:
+                await _keep(connection, accepted, attempt)
+        return accepted
 
     async def _store_again_if_purged(self, image: Image, stored: _Stored) -> None:
         key = original_key(image.tenant, image.sha256)
         if await self._blobs.head(key) is None:
             await self._blobs.put(key, stored.chunks, size=stored.size, sha256=stored.sha256.hex())
+
+
+def _attempt(repeatable: Repeatable | None, submission: Submission, source_sha256: bytes) -> _Attempt | None:
+    if repeatable is None:
+        return None
+    return _Attempt(Attempt(repeatable.key, submission.fingerprint(source_sha256)), repeatable.answer)
+
+
+async def _keep(connection: Connection, accepted: Accepted, attempt: _Attempt) -> None:
+    image, answer = accepted.image, attempt.answer(accepted)
+    if not await keep_answer(connection, tenant=image.tenant, attempt=attempt.what, image=image.id, answer=answer):
+        raise _AnsweredMeanwhile
 
 
 async def _checked(incoming: Incoming) -> AsyncIterator[bytes]:

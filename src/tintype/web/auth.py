@@ -30,6 +30,11 @@ class Caller:
     key: int | None
     address: str
 
+    @property
+    def name(self) -> str:
+        """Who this is among the tenant's callers, such as `key 42` or `address 192.0.2.1`."""
+        return f"address {self.address}" if self.key is None else f"key {self.key}"
+
 
 class Authenticator:
     """Tells callers from their headers."""

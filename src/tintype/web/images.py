@@ -11,11 +11,12 @@ from litestar.params import FromPath, QueryParameter
 from multipart import parse_options_header
 
 from tintype.domain.errors import Code, FieldError, Problem
+from tintype.domain.idempotency import read_key
 from tintype.domain.image import Image
 from tintype.domain.kind import UploadKind, presets_of
 from tintype.domain.tokens import Purpose, parse_token
 from tintype.domain.transform import Output, Variant
-from tintype.usecases.upload_image import Accepted, refuse_if_longer
+from tintype.usecases.upload_image import Accepted, Repeatable, Repeated, refuse_if_longer
 from tintype.web.auth import Caller
 from tintype.web.body import AFTER_ANSWER_KEY, RequestBody
 from tintype.web.checksums import BodyChecksums
@@ -24,6 +25,7 @@ from tintype.web.image_trash import delete_image, restore_image
 from tintype.web.images_api import UNSHARED, ApiRequest, ImagesApi, headers_of, look_up
 from tintype.web.openapi import LookOperation, UploadOperation, problems
 from tintype.web.preference import parse_preferences
+from tintype.web.upload_answer import REPEATED_HEADERS, show_accepted, show_repeated, write_down
 from tintype.web.upload_request import MAX_PARTS, FormUpload, RawUpload, UploadRequest
 from tintype.web.waiting import come_again, settled
 
@@ -36,7 +38,7 @@ from tintype.web.waiting import come_again, settled
     description="A form with the field `file`, or the file itself as the body with the fields in the query.",
     operation_id="createImage",
     operation_class=UploadOperation,
-    responses=problems(401, 408, 413, 415, 422, 429, 503, 507),
+    responses=problems(401, 408, 409, 410, 413, 415, 422, 429, 503, 507),
 )
 async def create_image(request: ApiRequest, api: NamedDependency[ImagesApi]) -> Response[ImageJson]:
     """Take an image in; it is safe when this answers."""
@@ -47,18 +49,14 @@ async def create_image(request: ApiRequest, api: NamedDependency[ImagesApi]) -> 
         _refuse_stranger(api, caller)
         incoming = _incoming(request, body, api.kinds, caller)
         refuse_if_longer((_content_length(request) or 0) - incoming.beside_file, incoming.kinds())
-        accepted = await api.upload_image(incoming)
+        outcome = await api.upload_image(incoming, _repeatable(request, caller, api.base_url(request)))
     except Problem:
         if "expect" not in request.headers or body.received:  # who waits for 100 Continue has sent nothing
             request.scope["state"][AFTER_ANSWER_KEY] = body.drain
         raise
     finally:
         api.metrics.upload_bytes.inc(body.received)
-    preferences = parse_preferences(request.headers)
-    image = await settled(api, accepted.image, preferences)
-    shown = _present_accepted(accepted, image, api.base_url(request), owner=caller.key is not None)
-    location = {"location": f"{api.base_url(request)}/api/v1/images/{shown.id}"}
-    return Response(shown, headers={**location, **headers_of(image), **preferences.applied})
+    return await _answer(request, api, outcome)
 
 
 def _refuse_stranger(api: ImagesApi, caller: Caller) -> None:
@@ -93,15 +91,21 @@ def _content_length(request: ApiRequest) -> int | None:
     return int(value) if value.isascii() and value.isdigit() else None
 
 
-def _present_accepted(accepted: Accepted, image: Image, base_url: str, *, owner: bool) -> ImageJson:
-    return present_image(
-        image,
-        base_url,
-        owner=owner,
-        deduplicated=accepted.deduplicated,
-        delete_token=accepted.write_token.reveal() if accepted.write_token else None,
-        read_token=accepted.read_token.reveal() if accepted.read_token else None,
-    )
+async def _answer(request: ApiRequest, api: ImagesApi, outcome: Accepted | Repeated) -> Response[ImageJson]:
+    base_url = api.base_url(request)
+    if isinstance(outcome, Repeated):
+        shown, headers = show_repeated(outcome), REPEATED_HEADERS
+    else:
+        preferences = parse_preferences(request.headers)
+        image = await settled(api, outcome.image, preferences)
+        shown = show_accepted(outcome, image, base_url)
+        headers = {**headers_of(image), **preferences.applied}
+    return Response(shown, headers={"location": f"{base_url}/api/v1/images/{shown.id}", **headers})
+
+
+def _repeatable(request: ApiRequest, caller: Caller, base_url: str) -> Repeatable | None:
+    key = read_key(request.headers.getall("idempotency-key", []), caller.name)
+    return Repeatable(key, lambda accepted: write_down(accepted, base_url)) if key else None
 
 
 @get(
