@@ -17,6 +17,7 @@ from tintype.domain.errors import Code, Problem
 from tintype.domain.format import Format
 from tintype.domain.ids import BadId, ImageRef
 from tintype.domain.kind import Limits, UploadKind
+from tintype.domain.pace import PaceLimits
 from tintype.domain.tokens import Purpose, parse_token
 from tintype.domain.transform import Recipe
 from tintype.web.auth import Caller
@@ -210,7 +211,7 @@ KINDS: Final = {
     "avatar": UploadKind("avatar", Limits(5_000, 1, 1, frozenset(Format)), Recipe((), ())),
 }
 CALLER: Final = Caller(tenant=1, key=None, address="192.0.2.1")
-_BODY_LIMITS: Final = BodyLimits(stall_seconds=30, deadline_seconds=30, drain_bytes=0, drain_seconds=0)
+_BODY_LIMITS: Final = BodyLimits(PaceLimits(30, 1, 30), deadline_seconds=30, drain_bytes=0, drain_seconds=0)
 _REFUSALS: Final = frozenset({Code.REQUEST_UNREADABLE, Code.REQUEST_INVALID, Code.IMAGE_TOO_LARGE})
 
 

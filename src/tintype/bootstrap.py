@@ -17,6 +17,7 @@ from tintype.db.backlog import Backlog, BacklogLimits
 from tintype.db.clock import DatabaseClock
 from tintype.db.notify import ImageListener, Notifier
 from tintype.db.pool import Database, DatabaseConfig
+from tintype.domain.pace import PaceLimits
 from tintype.periodic import Periodic, PeriodicTask
 from tintype.ports.blobs import BlobStore
 from tintype.reads.delivery import DeliveryRecords
@@ -32,11 +33,13 @@ from tintype.usecases.find_lost_images import FindLostImages
 from tintype.usecases.make_variants import MakeVariants
 from tintype.usecases.purge_image import PurgeImage
 from tintype.usecases.reprocess_image import ReprocessImage
+from tintype.usecases.sweep_requests import sweep_requests
 from tintype.usecases.trash_image import TrashImage
 from tintype.usecases.upload_image import UploadImage
 from tintype.web.app import Application, make_litestar
 from tintype.web.auth import Authenticator
 from tintype.web.body import BodyLimits
+from tintype.web.client_address import ForwardedHeader, Proxies
 from tintype.web.delivery import Delivery
 from tintype.web.events import event_routes
 from tintype.web.image_work import ImageWorkApi, image_work_routes
@@ -48,7 +51,9 @@ from tintype.web.page import page_routes
 from tintype.web.rate_limits import UploadLimiter
 from tintype.web.representations import Representations
 from tintype.web.server import call_on_stop
+from tintype.web.upload_gate import UploadGate
 from tintype.web.upload_request import DEFAULT_KIND
+from tintype.web.upload_slots import SlotLimits, UploadSlots
 from tintype.worker import Stories, Worker, WorkerConfig
 
 API_RENDERERS: Final = 1
@@ -165,10 +170,16 @@ def _images_api(
         records=records,
         progress=progress,
         authenticator=authenticator,
-        limiter=UploadLimiter(settings.upload.anonymous),
+        gate=upload_gate(settings, parts.database),
+        proxies=Proxies(settings.trusted_proxies, ForwardedHeader(settings.forwarded_header)),
         metrics=parts.metrics,
         kinds=settings.kinds,
-        body_limits=BodyLimits(body.stall_seconds, body.deadline_seconds, body.drain_bytes, body.drain_seconds),
+        body_limits=BodyLimits(
+            PaceLimits(body.stall_seconds, body.min_rate, body.min_rate_seconds),
+            body.deadline_seconds,
+            body.drain_bytes,
+            body.drain_seconds,
+        ),
         public_url=settings.public_url,
         anonymous_uploads=settings.anonymous_uploads,
     )
@@ -182,6 +193,18 @@ def _image_work_api(settings: Settings, parts: _Parts, images: ImagesApi) -> Ima
 def _jobs_api(parts: _Parts, authenticator: Authenticator) -> JobsApi:
     dead_letters = DeadLetters(database=parts.database, notifier=parts.notifier)
     return JobsApi(JobList(parts.database), dead_letters, authenticator)
+
+
+def upload_gate(settings: Settings, database: Database) -> UploadGate:
+    """Return what uploads pass in one process; the places are limited even where rates are not."""
+    upload = settings.upload
+    slots = SlotLimits(
+        upload.concurrent,
+        per_address=upload.concurrent_per_address if settings.rate_limits else None,
+        per_key=upload.concurrent_per_key if settings.rate_limits else None,
+    )
+    most = max(kind.limits.max_bytes for kind in settings.kinds.values())
+    return UploadGate(UploadSlots(slots), UploadLimiter(database, settings.limits), most_bytes=most)
 
 
 def work(settings: Settings) -> None:
@@ -232,6 +255,7 @@ def _periodic_tasks(settings: Settings, parts: _Parts) -> Iterator[PeriodicTask]
     yield PeriodicTask("lost_images", schedule["lost_images"], find_lost_images)
     upkeep = upkeep_of(settings, parts.database)
     yield PeriodicTask("gc", schedule["gc"], upkeep.collect_garbage)
+    yield PeriodicTask("sweep_requests", schedule["sweep_requests"], lambda: sweep_requests(parts.database))
 
 
 def upkeep_of(settings: Settings, database: Database) -> Upkeep:

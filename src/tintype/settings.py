@@ -14,16 +14,20 @@ from typing import Any, Final, TypeVar
 
 from tintype.domain.format import Format
 from tintype.domain.kind import Limits, UploadKind
-from tintype.domain.rate_limit import RateLimit
+from tintype.domain.rate_limit import RateLimit, Scope, Unit
 from tintype.domain.transform import MAX_SIDE, Fit, Preset, Recipe, Transform
 from tintype.domain.visibility import Visibility
 from tintype.settings_values import (
+    Network,
+    amount,
     blobs_url,
     cron,
     http_url,
     key_of,
     list_of,
+    networks,
     one_of,
+    or_nothing,
     pixels,
     positive,
     postgres_url,
@@ -60,8 +64,12 @@ class UploadSettings:
     drain_bytes: int
     drain_seconds: float
     reserve_bytes: int
-    anonymous: RateLimit | None
-    """Uploads per address; None when rate limits are off."""
+    min_rate: float
+    """Bytes a second, over `min_rate_seconds`."""
+    min_rate_seconds: float
+    concurrent: int
+    concurrent_per_address: int
+    concurrent_per_key: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +128,10 @@ class Settings:
     rate_limits: bool
     log_level: str
     upload: UploadSettings
+    limits: dict[tuple[Scope, Unit], RateLimit]
+    """What callers may send; empty when rate limits are off."""
+    trusted_proxies: tuple[Network, ...]
+    forwarded_header: str
     render: RenderSettings
     jobs: JobSettings
     upkeep: UpkeepSettings
@@ -278,6 +290,7 @@ def _build(read: _Reader) -> Settings | None:
             f"role: {role!r} shares a database with other processes; set TINTYPE_DATABASE_URL to one they all reach."
         )
     rate_limits = read.read("rate_limits", switch, True)
+    nothing: tuple[Network, ...] = ()
     presets = {name: _preset(read, name) for name in read.table("presets")}
     return Settings(
         host=read.read("host", text, ""),
@@ -295,7 +308,10 @@ def _build(read: _Reader) -> Settings | None:
         anonymous_uploads=read.read("anonymous_uploads", switch, True),
         rate_limits=rate_limits,
         log_level=read.read("log_level", one_of("debug", "info", "warning", "error"), "info"),
-        upload=_upload(read, rate_limits=rate_limits),
+        upload=_upload(read),
+        limits=_limits(read) if rate_limits else {},
+        trusted_proxies=read.read("trusted_proxies", networks, nothing),
+        forwarded_header=read.read("forwarded_header", one_of("x-forwarded-for", "forwarded"), "x-forwarded-for"),
         render=RenderSettings(
             timeout_seconds=read.read("render.timeout_seconds", positive, 1.0),
             memory_bytes=read.read("render.memory", size, 0),
@@ -325,17 +341,38 @@ def _jobs(read: _Reader) -> JobSettings:
     )
 
 
-def _upload(read: _Reader, *, rate_limits: bool) -> UploadSettings:
-    burst = read.read("upload.anonymous_burst", positive, 1.0)
-    per_minute = read.read("upload.anonymous_per_minute", positive, 1.0)
+def _upload(read: _Reader) -> UploadSettings:
     return UploadSettings(
         stall_seconds=read.read("upload.stall_seconds", positive, 1.0),
         deadline_seconds=read.read("upload.deadline_seconds", positive, 1.0),
         drain_bytes=read.read("upload.drain_bytes", size, 0),
         drain_seconds=read.read("upload.drain_seconds", positive, 1.0),
         reserve_bytes=read.read("upload.reserve", size, 0),
-        anonymous=RateLimit(burst=burst, rate=per_minute / 60) if rate_limits else None,
+        min_rate=read.read("upload.min_rate", size, 1),
+        min_rate_seconds=read.read("upload.min_rate_seconds", positive, 1.0),
+        concurrent=read.read("upload.concurrent", whole(1, 10_000), 1),
+        concurrent_per_address=read.read("upload.concurrent_per_address", whole(1, 10_000), 1),
+        concurrent_per_key=read.read("upload.concurrent_per_key", whole(1, 10_000), 1),
     )
+
+
+_COUNTED: Final[tuple[tuple[Unit, str, Callable[[Any], float]], ...]] = (
+    (Unit.REQUESTS, "requests", amount),
+    (Unit.BYTES, "bytes", or_nothing(size)),
+)
+
+
+def _limits(read: _Reader) -> dict[tuple[Scope, Unit], RateLimit]:
+    found = {}
+    for scope in (Scope.ADDRESS, Scope.KEY, Scope.TENANT):
+        for unit, name, convert in _COUNTED:
+            burst = read.read(f"limits.{scope}.{name}", convert, 0.0)
+            per_minute = read.read(f"limits.{scope}.{name}_per_minute", convert, 0.0)
+            if bool(burst) is not bool(per_minute):
+                read.problems.append(f"limits.{scope}.{name}: counts nothing without {name}_per_minute.")
+            elif burst:
+                found[scope, unit] = RateLimit(burst=burst, rate=per_minute / 60)
+    return found
 
 
 def _preset(read: _Reader, name: str) -> Preset:

@@ -3,15 +3,17 @@
 Each converter raises ValueError or TypeError whose text goes on after the value: "is not a whole number from 1 to 9".
 """
 
+import ipaddress
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from croniter import croniter
 
 T = TypeVar("T")
+Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 MIN_SECRET_CHARACTERS: Final = 32
 """128 bits in hexadecimal: every token derives from this key."""
@@ -90,6 +92,32 @@ def cron(value: object) -> str | None:
     if not isinstance(value, str) or len(value.split()) != 5 or not croniter.is_valid(value):
         raise ValueError('is neither off nor five fields of cron such as "30 3 * * *"')
     return value
+
+
+def amount(value: object) -> float:
+    """Return a number, 0 or above."""
+    return 0.0 if str(value) == "0" else positive(value)
+
+
+def or_nothing(convert: Callable[[Any], int]) -> Callable[[Any], int]:
+    """Accept 0, which is nothing, beside what `convert` accepts."""
+
+    def convert_or_nothing(value: Any) -> int:  # noqa: ANN401 -- a value of a file or a variable has no type yet
+        return 0 if str(value) == "0" else convert(value)
+
+    return convert_or_nothing
+
+
+def networks(value: object) -> tuple[Network, ...]:
+    """Return the networks of a list; a single address is one."""
+    return list_of(_network)(value) if value else ()
+
+
+def _network(value: object) -> Network:
+    try:
+        return ipaddress.ip_network(str(value))
+    except ValueError:
+        raise ValueError("names something else than addresses and networks such as 10.0.0.0/8") from None
 
 
 def pixels(value: object) -> int:

@@ -41,8 +41,8 @@ def product(embedded_server: Server, tmp_path_factory: pytest.TempPathFactory) -
     environment = {
         "TINTYPE_DATABASE_URL": fresh_database(embedded_server),
         "TINTYPE_RATE_LIMITS": "on",
-        "TINTYPE_UPLOAD__ANONYMOUS_BURST": str(BURST),
-        "TINTYPE_UPLOAD__ANONYMOUS_PER_MINUTE": "1",
+        "TINTYPE_LIMITS__ADDRESS__REQUESTS": str(BURST),
+        "TINTYPE_LIMITS__ADDRESS__REQUESTS_PER_MINUTE": "1",
         "TINTYPE_PUBLIC_URL": PUBLIC_URL,
     }
     with start_product(directory / "data", "--config", str(config), environment=environment) as running:

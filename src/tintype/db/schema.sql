@@ -533,6 +533,71 @@ $$;
 
 ALTER FUNCTION tintype.procrastinate_update_heartbeat_v1(worker_id bigint) OWNER TO tintype_owner;
 
+CREATE FUNCTION tintype.sweep_idempotency_keys(in_limit integer) RETURNS bigint
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'tintype', 'pg_temp'
+    AS $$
+        WITH over AS (
+            SELECT bucket, tenant, key FROM idempotency_keys WHERE created_at < now() - interval '24 hours'
+            ORDER BY created_at LIMIT in_limit FOR UPDATE SKIP LOCKED
+        ), gone AS (
+            DELETE FROM idempotency_keys k USING over
+            WHERE k.bucket = over.bucket AND k.tenant = over.tenant AND k.key = over.key RETURNING 1
+        )
+        SELECT count(*) FROM gone
+    $$;
+
+ALTER FUNCTION tintype.sweep_idempotency_keys(in_limit integer) OWNER TO tintype_owner;
+
+CREATE FUNCTION tintype.sweep_rate_buckets() RETURNS bigint
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'tintype', 'pg_temp'
+    AS $$
+        WITH gone AS (
+            DELETE FROM rate_buckets
+            WHERE at + make_interval(secs => (burst - tokens) / rate) < clock_timestamp() RETURNING 1
+        )
+        SELECT count(*) FROM gone
+    $$;
+
+ALTER FUNCTION tintype.sweep_rate_buckets() OWNER TO tintype_owner;
+
+CREATE FUNCTION tintype.take_tokens(in_tenant bigint, in_buckets smallint[], in_subjects text[], in_bursts double precision[], in_rates double precision[], in_costs double precision[], in_spent boolean) RETURNS double precision[]
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'tintype', 'pg_temp'
+    AS $$
+DECLARE
+    moment timestamptz := clock_timestamp();
+    remaining float8[];
+BEGIN
+    WITH wanted AS (
+        SELECT * FROM unnest(in_buckets, in_subjects, in_bursts, in_rates, in_costs)
+            WITH ORDINALITY AS w (bucket, subject, burst, rate, cost, place)
+    ), taken AS (
+        INSERT INTO rate_buckets AS held (bucket, tenant, subject, tokens, burst, rate, at)
+        SELECT bucket, in_tenant, subject, burst - cost, burst, rate, moment FROM wanted ORDER BY subject
+        ON CONFLICT (bucket, tenant, subject) DO UPDATE SET
+            tokens = least(
+                    excluded.burst,
+                    held.tokens + greatest(0, extract(epoch FROM excluded.at - held.at)::float8) * excluded.rate
+                ) - (excluded.burst - excluded.tokens),
+            burst = excluded.burst,
+            rate = excluded.rate,
+            at = greatest(held.at, excluded.at)
+        RETURNING held.subject, held.tokens
+    )
+    SELECT array_agg(taken.tokens ORDER BY wanted.place) INTO remaining FROM wanted JOIN taken USING (subject);
+
+    IF NOT in_spent AND -1e-6 > ANY (remaining) THEN
+        UPDATE rate_buckets AS held SET tokens = held.tokens + given.cost
+        FROM unnest(in_buckets, in_subjects, in_costs) AS given (bucket, subject, cost)
+        WHERE held.bucket = given.bucket AND held.tenant = in_tenant AND held.subject = given.subject;
+    END IF;
+    RETURN remaining;
+END $$;
+
+ALTER FUNCTION tintype.take_tokens(in_tenant bigint, in_buckets smallint[], in_subjects text[], in_bursts double precision[], in_rates double precision[], in_costs double precision[], in_spent boolean) OWNER TO tintype_owner;
+
 CREATE FUNCTION tintype.tenant_of_host(in_host text) RETURNS bigint
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'tintype', 'pg_temp'
@@ -590,6 +655,20 @@ CREATE TABLE tintype.blobs (
 );
 
 ALTER TABLE tintype.blobs OWNER TO tintype_owner;
+
+CREATE TABLE tintype.idempotency_keys (
+    bucket smallint NOT NULL,
+    tenant bigint NOT NULL,
+    key bytea NOT NULL,
+    fingerprint bytea NOT NULL,
+    image bigint NOT NULL,
+    answer text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT idempotency_keys_fingerprint_check CHECK ((length(fingerprint) = 32)),
+    CONSTRAINT idempotency_keys_key_check CHECK ((length(key) = 32))
+);
+
+ALTER TABLE tintype.idempotency_keys OWNER TO tintype_owner;
 
 CREATE TABLE tintype.images (
     bucket smallint NOT NULL,
@@ -728,6 +807,19 @@ ALTER TABLE tintype.procrastinate_workers ALTER COLUMN id ADD GENERATED ALWAYS A
     CACHE 1
 );
 
+CREATE UNLOGGED TABLE tintype.rate_buckets (
+    bucket smallint NOT NULL,
+    tenant bigint NOT NULL,
+    subject text NOT NULL,
+    tokens double precision NOT NULL,
+    burst double precision NOT NULL,
+    rate double precision NOT NULL,
+    at timestamp with time zone NOT NULL
+)
+WITH (fillfactor='50');
+
+ALTER TABLE tintype.rate_buckets OWNER TO tintype_owner;
+
 CREATE UNLOGGED TABLE tintype.render_claims (
     bucket smallint NOT NULL,
     tenant bigint NOT NULL,
@@ -784,6 +876,9 @@ ALTER TABLE ONLY tintype.blob_refs
 ALTER TABLE ONLY tintype.blobs
     ADD CONSTRAINT blobs_pkey PRIMARY KEY (bucket, tenant, sha256);
 
+ALTER TABLE ONLY tintype.idempotency_keys
+    ADD CONSTRAINT idempotency_keys_pkey PRIMARY KEY (bucket, tenant, key);
+
 ALTER TABLE ONLY tintype.images
     ADD CONSTRAINT images_pkey PRIMARY KEY (bucket, id);
 
@@ -808,6 +903,9 @@ ALTER TABLE ONLY tintype.procrastinate_periodic_defers
 ALTER TABLE ONLY tintype.procrastinate_workers
     ADD CONSTRAINT procrastinate_workers_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY tintype.rate_buckets
+    ADD CONSTRAINT rate_buckets_pkey PRIMARY KEY (bucket, tenant, subject);
+
 ALTER TABLE ONLY tintype.render_claims
     ADD CONSTRAINT render_claims_pkey PRIMARY KEY (bucket, tenant, sha256, digest);
 
@@ -825,6 +923,10 @@ ALTER TABLE tintype.images
 
 ALTER TABLE ONLY tintype.variants
     ADD CONSTRAINT variants_pkey PRIMARY KEY (bucket, tenant, sha256, digest);
+
+CREATE INDEX idempotency_keys_by_age ON tintype.idempotency_keys USING btree (created_at);
+
+CREATE INDEX idempotency_keys_by_image ON tintype.idempotency_keys USING btree (bucket, image);
 
 CREATE INDEX idx_procrastinate_jobs_worker_not_null ON tintype.procrastinate_jobs USING btree (worker_id) WHERE ((worker_id IS NOT NULL) AND (status = 'doing'::tintype.procrastinate_job_status));
 
@@ -897,6 +999,8 @@ ALTER TABLE tintype.blob_refs ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE tintype.blobs ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE tintype.idempotency_keys ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE tintype.images ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE tintype.job_failures ENABLE ROW LEVEL SECURITY;
@@ -907,15 +1011,21 @@ CREATE POLICY of_tenant ON tintype.blob_refs USING ((tenant = tintype.current_te
 
 CREATE POLICY of_tenant ON tintype.blobs USING ((tenant = tintype.current_tenant()));
 
+CREATE POLICY of_tenant ON tintype.idempotency_keys USING ((tenant = tintype.current_tenant()));
+
 CREATE POLICY of_tenant ON tintype.images USING ((tenant = tintype.current_tenant()));
 
 CREATE POLICY of_tenant ON tintype.job_failures USING ((tenant = tintype.current_tenant()));
+
+CREATE POLICY of_tenant ON tintype.rate_buckets USING ((tenant = tintype.current_tenant()));
 
 CREATE POLICY of_tenant ON tintype.render_claims USING ((tenant = tintype.current_tenant()));
 
 CREATE POLICY of_tenant ON tintype.tenants USING ((id = tintype.current_tenant()));
 
 CREATE POLICY of_tenant ON tintype.variants USING ((tenant = tintype.current_tenant()));
+
+ALTER TABLE tintype.rate_buckets ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE tintype.render_claims ENABLE ROW LEVEL SECURITY;
 
@@ -933,6 +1043,15 @@ GRANT ALL ON FUNCTION tintype.lost_images(in_seconds double precision, in_limit 
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.procrastinate_jobs TO tintype_app;
 
+REVOKE ALL ON FUNCTION tintype.sweep_idempotency_keys(in_limit integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION tintype.sweep_idempotency_keys(in_limit integer) TO tintype_app;
+
+REVOKE ALL ON FUNCTION tintype.sweep_rate_buckets() FROM PUBLIC;
+GRANT ALL ON FUNCTION tintype.sweep_rate_buckets() TO tintype_app;
+
+REVOKE ALL ON FUNCTION tintype.take_tokens(in_tenant bigint, in_buckets smallint[], in_subjects text[], in_bursts double precision[], in_rates double precision[], in_costs double precision[], in_spent boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION tintype.take_tokens(in_tenant bigint, in_buckets smallint[], in_subjects text[], in_bursts double precision[], in_rates double precision[], in_costs double precision[], in_spent boolean) TO tintype_app;
+
 REVOKE ALL ON FUNCTION tintype.tenant_of_host(in_host text) FROM PUBLIC;
 GRANT ALL ON FUNCTION tintype.tenant_of_host(in_host text) TO tintype_app;
 
@@ -947,6 +1066,8 @@ GRANT SELECT ON TABLE tintype.api_keys TO tintype_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.blob_refs TO tintype_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.blobs TO tintype_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.idempotency_keys TO tintype_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.images TO tintype_app;
 

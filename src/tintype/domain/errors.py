@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import Enum, StrEnum, auto
 from typing import Self
 
-from tintype.domain.rate_limit import RateLimit
+from tintype.domain.rate_limit import Standing
 
 
 class Kind(Enum):
@@ -91,12 +91,12 @@ class Problem(Exception):
         *,
         errors: tuple[FieldError, ...] = (),
         retry_after: int | None = None,
-        limit: RateLimit | None = None,
+        standings: tuple[Standing, ...] = (),
     ) -> None:
-        """`retry_after` is in seconds; `limit` is the rate that was passed."""
+        """`retry_after` is in seconds; `standings` how the caller stands with each limit."""
         super().__init__(f"{code}: {detail}")
         self.code = code
         self.detail = detail
         self.errors = errors
         self.retry_after = retry_after
-        self.limit = limit
+        self.standings = standings

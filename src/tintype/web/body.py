@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from tintype.domain.errors import Code, Problem
+from tintype.domain.pace import Pace, PaceLimits, TooSlow
 from tintype.web.checksums import BodyChecksums
 
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
@@ -16,9 +17,9 @@ AFTER_ANSWER_KEY: Final = "tintype_after_answer"
 
 @dataclass(frozen=True, slots=True)
 class BodyLimits:
-    """How long a body may take (seconds), and how much of a refused one is read (bytes, seconds)."""
+    """How slow a body may be and how long it may take (seconds), and how much of a refused one is read."""
 
-    stall_seconds: float
+    pace: PaceLimits
     deadline_seconds: float
     drain_bytes: int
     drain_seconds: float
@@ -29,7 +30,7 @@ class RequestBody:
 
     def __init__(self, receive: Receive, *, declared: int | None, limits: BodyLimits) -> None:
         self._receive = receive
-        self._declared = declared
+        self.declared = declared
         self._limits = limits
         self._checksums = BodyChecksums(())
         self._ended = False
@@ -45,21 +46,31 @@ class RequestBody:
         `Problem`: upload.stalled when none come for long, upload.incomplete when they end early,
         upload.checksum_mismatch when they are not those that the header announced.
         """
-        deadline = asyncio.get_running_loop().time() + self._limits.deadline_seconds
+        deadline, pace = asyncio.get_running_loop().time() + self._limits.deadline_seconds, Pace(self._limits.pace)
         while not self._ended:
-            try:
-                async with asyncio.timeout_at(deadline), asyncio.timeout(self._limits.stall_seconds):
-                    message = await self._receive()
-            except TimeoutError as error:
-                self._ended = True
-                raise Problem(Code.UPLOAD_STALLED, "No more bytes came for too long. Send the file again.") from error
-            chunk = self._take(message)
+            chunk = await self._next(deadline, pace)
             if chunk:
                 self._checksums.update(chunk)
                 yield chunk
-        if self._declared is not None and self.received != self._declared:
+        if self.declared is not None and self.received != self.declared:
             raise _incomplete()
         self._checksums.verify()
+
+    async def _next(self, deadline: float, pace: Pace) -> bytes:
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        try:
+            async with asyncio.timeout_at(min(deadline, began + pace.patience)):
+                message = await self._receive()
+            chunk = self._take(message)
+            if not self._ended:
+                pace.note(len(chunk), clock() - began)
+        except (TimeoutError, TooSlow) as error:
+            self._ended = True
+            raise Problem(
+                Code.UPLOAD_STALLED, "The file came too slowly, or no more of it for too long. Send it again."
+            ) from error
+        return chunk
 
     async def drain(self) -> None:
         """Read on for a while once the answer is sent: who is still sending would see a broken pipe in its place."""

@@ -1,10 +1,10 @@
 """The only place that knows which HTTP status a problem has (RFC 9457)."""
 
 import json
-from math import ceil
 from typing import Any, Final
 
 from tintype.domain.errors import Kind, Problem
+from tintype.web.rate_limit_fields import rate_limit_headers
 
 STATUS: Final = {
     Kind.UNREADABLE: 400,
@@ -56,10 +56,7 @@ def problem_answer(problem: Problem, request_id: str) -> tuple[int, dict[str, st
     headers = {"content-type": MEDIA_TYPE, "cache-control": "no-store", "content-length": str(len(body))}
     if problem.retry_after is not None:
         headers["retry-after"] = str(problem.retry_after)
-    if problem.limit is not None:
-        window = ceil(problem.limit.burst / problem.limit.rate)
-        headers["ratelimit-policy"] = f'"uploads";q={problem.limit.burst:.0f};w={window}'
-        headers["ratelimit"] = f'"uploads";r=0;t={problem.retry_after}'
+    headers |= rate_limit_headers(problem.standings)
     if problem.code.kind is Kind.UNAUTHENTICATED:
         headers["www-authenticate"] = "Bearer"
     return status_of(problem), headers, body

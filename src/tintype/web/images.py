@@ -25,6 +25,7 @@ from tintype.web.image_trash import delete_image, restore_image
 from tintype.web.images_api import UNSHARED, ApiRequest, ImagesApi, headers_of, look_up
 from tintype.web.openapi import LookOperation, UploadOperation, problems
 from tintype.web.preference import parse_preferences
+from tintype.web.rate_limit_fields import rate_limit_headers
 from tintype.web.upload_answer import REPEATED_HEADERS, show_accepted, show_repeated, write_down
 from tintype.web.upload_request import MAX_PARTS, FormUpload, RawUpload, UploadRequest
 from tintype.web.waiting import come_again, settled
@@ -47,23 +48,22 @@ async def create_image(request: ApiRequest, api: NamedDependency[ImagesApi]) -> 
         body.expect(BodyChecksums(request.scope["headers"]))
         caller = await api.caller(request)
         _refuse_stranger(api, caller)
-        incoming = _incoming(request, body, api.kinds, caller)
-        refuse_if_longer((_content_length(request) or 0) - incoming.beside_file, incoming.kinds())
-        outcome = await api.upload_image(incoming, _repeatable(request, caller, api.base_url(request)))
+        async with api.gate.admit(caller, body) as standings:
+            incoming = _incoming(request, body, api.kinds, caller)
+            refuse_if_longer((body.declared or 0) - incoming.beside_file, incoming.kinds())
+            outcome = await api.upload_image(incoming, _repeatable(request, caller, api.base_url(request)))
     except Problem:
         if "expect" not in request.headers or body.received:  # who waits for 100 Continue has sent nothing
             request.scope["state"][AFTER_ANSWER_KEY] = body.drain
         raise
     finally:
         api.metrics.upload_bytes.inc(body.received)
-    return await _answer(request, api, outcome)
+    return await _answer(request, api, outcome, rate_limit_headers(standings))
 
 
 def _refuse_stranger(api: ImagesApi, caller: Caller) -> None:
-    if caller.key is None:
-        if not api.anonymous_uploads:
-            raise Problem(Code.AUTH_REQUIRED, "This server takes no anonymous uploads. Send an API key as Bearer.")
-        api.limiter.charge(caller.address)
+    if caller.key is None and not api.anonymous_uploads:
+        raise Problem(Code.AUTH_REQUIRED, "This server takes no anonymous uploads. Send an API key as Bearer.")
 
 
 def _incoming(request: ApiRequest, body: RequestBody, kinds: Mapping[str, UploadKind], caller: Caller) -> UploadRequest:
@@ -91,7 +91,9 @@ def _content_length(request: ApiRequest) -> int | None:
     return int(value) if value.isascii() and value.isdigit() else None
 
 
-async def _answer(request: ApiRequest, api: ImagesApi, outcome: Accepted | Repeated) -> Response[ImageJson]:
+async def _answer(
+    request: ApiRequest, api: ImagesApi, outcome: Accepted | Repeated, allowances: dict[str, str]
+) -> Response[ImageJson]:
     base_url = api.base_url(request)
     if isinstance(outcome, Repeated):
         shown, headers = show_repeated(outcome), REPEATED_HEADERS
@@ -100,7 +102,8 @@ async def _answer(request: ApiRequest, api: ImagesApi, outcome: Accepted | Repea
         image = await settled(api, outcome.image, preferences)
         shown = show_accepted(outcome, image, base_url)
         headers = {**headers_of(image), **preferences.applied}
-    return Response(shown, headers={"location": f"{base_url}/api/v1/images/{shown.id}", **headers})
+    location = {"location": f"{base_url}/api/v1/images/{shown.id}"}
+    return Response(shown, headers={**location, **headers, **allowances})
 
 
 def _repeatable(request: ApiRequest, caller: Caller, base_url: str) -> Repeatable | None:

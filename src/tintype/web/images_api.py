@@ -22,8 +22,9 @@ from tintype.usecases.trash_image import TrashImage
 from tintype.usecases.upload_image import UploadImage
 from tintype.web.auth import Authenticator, Caller
 from tintype.web.body import BodyLimits
+from tintype.web.client_address import Proxies
 from tintype.web.conditional import parse_if_match
-from tintype.web.rate_limits import UploadLimiter
+from tintype.web.upload_gate import UploadGate
 
 ApiRequest = Request[Any, Any, AppState]
 
@@ -41,7 +42,8 @@ class ImagesApi:
     records: DeliveryRecords
     progress: Progress
     authenticator: Authenticator
-    limiter: UploadLimiter
+    gate: UploadGate
+    proxies: Proxies
     metrics: Metrics
     kinds: Mapping[str, UploadKind]
     body_limits: BodyLimits
@@ -54,7 +56,8 @@ class ImagesApi:
 
     async def caller(self, request: ApiRequest) -> Caller:
         """Return who asks."""
-        return await self.authenticator.caller(request.headers, request.client.host if request.client else "")
+        peer = request.client.host if request.client else ""
+        return await self.authenticator.caller(request.headers, self.proxies.client_of(peer, request.headers))
 
 
 @dataclass(frozen=True, slots=True)

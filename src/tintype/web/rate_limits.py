@@ -1,53 +1,81 @@
-"""How many uploads an address may send, counted in this process: enough to keep one visitor from filling the disk."""
+"""How many uploads, and how many bytes, a caller may send: buckets in the database, shared by every API process.
 
-import ipaddress
-import time
-from collections import OrderedDict
+An upload is counted before its body is read, in one statement: as one request, and with the length that it declares.
+A body that declares none is counted when it has come. Reads are never counted: a picture costs less than counting it.
+"""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
 from typing import Final
 
+from tintype.db.pool import Database
+from tintype.db.rate_buckets import take_tokens
 from tintype.domain.errors import Code, Problem
-from tintype.domain.rate_limit import Bucket, RateLimit, full, take
+from tintype.domain.rate_limit import RateLimits, Scope, Standing, Unit, charges, standings
+from tintype.web.auth import Caller
+from tintype.web.client_address import counted_as
 
-REMEMBERED_ADDRESSES: Final = 50_000
-"""About 200 bytes each; whoever was not seen for longest starts anew."""
-
-IPV6_PREFIX: Final = 64
-"""One customer has a /64 at the least; counting single addresses of it would count nothing."""
+_WHOSE: Final = {
+    Scope.ADDRESS: "from your address",
+    Scope.KEY: "with this API key",
+    Scope.ACCOUNT: "by your account",
+    Scope.TENANT: "on this site",
+}
 
 
 class UploadLimiter:
-    """Token buckets by address."""
+    """Charges callers for what they send."""
 
-    def __init__(self, limit: RateLimit | None) -> None:
-        self._limit = limit
-        self._buckets: OrderedDict[str, Bucket] = OrderedDict()
+    def __init__(self, database: Database, limits: RateLimits) -> None:
+        """Without limits nothing is counted, and the database not asked."""
+        self._database = database
+        self._limits = limits
 
-    def charge(self, address: str) -> None:
-        """Take one upload from the address; `Problem` rate_limited when it has none left."""
-        if self._limit is None:
-            return
-        name, now = _counted_as(address), time.monotonic()
-        decision = take(self._limit, self._buckets.get(name) or full(self._limit, now), now)
-        self._buckets[name] = decision.bucket
-        self._buckets.move_to_end(name)
-        if len(self._buckets) > REMEMBERED_ADDRESSES:
-            self._buckets.popitem(last=False)
-        if not decision.allowed:
-            raise Problem(
-                Code.RATE_LIMITED,
-                f"Too many uploads from your address. Try again in {decision.retry_after} s, or use an API key.",
-                retry_after=decision.retry_after,
-                limit=self._limit,
-            )
+    async def charge(self, caller: Caller, size: int) -> tuple[Standing, ...]:
+        """Take one request and `size` bytes from the caller; `Problem` rate_limited when that is too much."""
+        wanted = charges(self._limits, owners_of(caller), requests=1, size=size)
+        if not wanted:
+            return ()
+        async with self._database.lookup() as connection:
+            remaining = await take_tokens(connection, tenant=caller.tenant, charges=wanted)
+        result = standings(wanted, remaining)
+        if any(standing.refused for standing in result):
+            raise _refusal(result)
+        return result
+
+    async def charge_afterwards(self, caller: Caller, size: int) -> None:
+        """Take bytes that came undeclared. Whoever had more than there was waits before the next upload.
+
+        A database that is away by now forgives them: the upload was answered on its own account.
+        """
+        wanted = [
+            replace(charge, cost=size)
+            for charge in charges(self._limits, owners_of(caller), requests=0, size=size)
+            if charge.unit is Unit.BYTES
+        ]
+        if wanted and size:
+            with suppress(Problem):
+                async with self._database.lookup() as connection:
+                    await take_tokens(connection, tenant=caller.tenant, charges=wanted, spent=True)
 
 
-def _counted_as(address: str) -> str:
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return address
-    if isinstance(parsed, ipaddress.IPv4Address):
-        return str(parsed)
-    if parsed.ipv4_mapped is not None:  # a socket for both families names IPv4 clients so: all of them in one /64
-        return str(parsed.ipv4_mapped)
-    return str(ipaddress.ip_network((int(parsed), IPV6_PREFIX), strict=False))
+def owners_of(caller: Caller) -> Mapping[Scope, str]:
+    """Return whose buckets a caller's uploads come out of.
+
+    A stranger is known by the address alone; the holder of a key is not held to where they are.
+    """
+    who = {Scope.ADDRESS: counted_as(caller.address)} if caller.key is None else {Scope.KEY: str(caller.key)}
+    return {**who, Scope.TENANT: ""}
+
+
+def _refusal(result: tuple[Standing, ...]) -> Problem:
+    worst = max((standing for standing in result if standing.refused), key=lambda standing: standing.reset)
+    what = "uploads" if worst.unit is Unit.REQUESTS else "bytes"
+    advice = ", or use an API key" if worst.scope is Scope.ADDRESS else ""
+    return Problem(
+        Code.RATE_LIMITED,
+        f"Too many {what} {_WHOSE[worst.scope]}. Try again in {worst.reset} s{advice}.",
+        retry_after=worst.reset,
+        standings=result,
+    )

@@ -1,6 +1,7 @@
 """Granian, the HTTP server of the API processes."""
 
 import asyncio
+import resource
 import signal
 from collections.abc import Callable
 from types import FrameType
@@ -8,6 +9,7 @@ from typing import Final
 
 from granian import Granian
 from granian.constants import Interfaces, Loops
+from granian.http import HTTP1Settings, HTTP2Settings
 from granian.log import LogLevels
 
 CONNECTIONS: Final = 20_000
@@ -19,12 +21,26 @@ BACKLOG: Final = 2048
 STOP_SECONDS: Final = 25
 """How long a process may finish its requests after SIGTERM."""
 
+HEADER_MILLISECONDS: Final = 30_000
+"""How long a request's head may take, and, in Granian, an idle connection may last: a proxy that keeps connections to
+us must let go of them sooner. Who connects and never sends a byte is not timed: see OPEN_FILES."""
+
+HTTP2_PING_MILLISECONDS: Final = 20_000
+"""How often the other end of an HTTP/2 connection is asked whether it is still there."""
+
+OPEN_FILES: Final = 65_536
+"""Connections and files of one process, where the system allows it: with the usual 1,024, that many silent connections
+would keep everybody else out."""
+
 RESPAWN_SECONDS: Final = 0.5
 """A process that dies at once is not started more often than this."""
 
 
 def serve(target: str, *, host: str, port: int, processes: int) -> None:
     """Serve the ASGI application that the factory `target` makes, in so many processes, until SIGTERM."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    files = OPEN_FILES if most == resource.RLIM_INFINITY else min(OPEN_FILES, most)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (files, most))
     Granian(
         target,
         factory=True,
@@ -35,6 +51,8 @@ def serve(target: str, *, host: str, port: int, processes: int) -> None:
         loop=Loops.asyncio,
         backlog=BACKLOG,
         backpressure=CONNECTIONS,
+        http1_settings=HTTP1Settings(header_read_timeout=HEADER_MILLISECONDS),
+        http2_settings=HTTP2Settings(keep_alive_interval=HTTP2_PING_MILLISECONDS),
         respawn_failed_workers=True,
         respawn_interval=RESPAWN_SECONDS,
         workers_kill_timeout=STOP_SECONDS,
