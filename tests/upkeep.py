@@ -1,4 +1,4 @@
-"""`gc` in the test's own process, on the database and the files of a running product."""
+"""`gc` and `verify` in the test's own process, on the database and the files of a running product."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -11,11 +11,12 @@ from tintype.adapters.postgres_embedded import EmbeddedConfig, running_superuser
 from tintype.bootstrap import upkeep_of
 from tintype.db.pool import Database, DatabaseConfig
 from tintype.domain.garbage import Find, Garbage
+from tintype.domain.invariant import Invariant, Violation
 from tintype.domain.purge import Purge
 from tintype.settings import load_settings
 from tintype.upkeep import Upkeep
 
-UNSCHEDULED: Final = {"TINTYPE_SCHEDULE__GC": "off"}
+UNSCHEDULED: Final = {"TINTYPE_SCHEDULE__GC": "off", "TINTYPE_SCHEDULE__VERIFY": "off"}
 """The environment of a product that looks after nothing by itself while a test has its hands in it."""
 
 T = TypeVar("T")
@@ -48,6 +49,18 @@ def collect(product: Product, *, grace: timedelta = timedelta(0), dry_run: bool 
 
     with_upkeep(product, story)
     return {(find.sort, find.name) for find in found}
+
+
+def verified(product: Product, *, grace: timedelta = timedelta(0), quick: bool = False) -> list[tuple[Invariant, str]]:
+    """Run `verify` and return every violation: of which invariant, and what is said of it."""
+    found: list[Violation] = []
+
+    async def story(upkeep: Upkeep) -> None:
+        report = await upkeep.verify(grace=grace, quick=quick, notice=found.append)
+        assert report["total"] == len(found)
+
+    with_upkeep(product, story)
+    return [(violation.invariant, violation.sentence) for violation in found]
 
 
 def replay(product: Product) -> tuple[dict[str, Any], list[Purge]]:

@@ -11,12 +11,15 @@ from typing import Final
 import structlog
 
 from tintype.adapters.blobs_local import LocalBlobStore
+from tintype.adapters.postgres_durability import violations_in
 from tintype.adapters.render_pool import RenderPool, RenderPoolConfig
 from tintype.adapters.staging_local import LocalStaging
 from tintype.db.backlog import Backlog, BacklogLimits
 from tintype.db.clock import DatabaseClock
+from tintype.db.durability import damaged_pages, durability_settings
 from tintype.db.notify import ImageListener, Notifier
 from tintype.db.pool import Database, DatabaseConfig
+from tintype.domain.invariant import Violation
 from tintype.domain.pace import PaceLimits
 from tintype.periodic import Periodic, PeriodicTask
 from tintype.ports.blobs import BlobStore
@@ -256,10 +259,23 @@ def _periodic_tasks(settings: Settings, parts: _Parts) -> Iterator[PeriodicTask]
     upkeep = upkeep_of(settings, parts.database)
     yield PeriodicTask("gc", schedule["gc"], upkeep.collect_garbage)
     yield PeriodicTask("sweep_requests", schedule["sweep_requests"], lambda: sweep_requests(parts.database))
+    yield PeriodicTask("verify", schedule["verify"], lambda: upkeep.verify(notice=_log_violation))
+
+
+def _log_violation(violation: Violation) -> None:
+    """A violation is named in the log; how many there are stays in the row of the run."""
+    structlog.get_logger("tintype.verify").error("violation", invariant=violation.invariant, what=violation.sentence)
 
 
 def upkeep_of(settings: Settings, database: Database) -> Upkeep:
     """Return what looks through everything, at its time or by hand."""
+
+    async def durability() -> list[str]:
+        async with database.lookup() as connection:
+            violations = violations_in(await durability_settings(connection))
+            damaged = await damaged_pages(connection)
+        return [*violations, f"PostgreSQL found {damaged} damaged pages."] if damaged else violations
+
     return build_upkeep(
         database=database,
         blobs=blob_store(settings),
@@ -269,6 +285,7 @@ def upkeep_of(settings: Settings, database: Database) -> Upkeep:
             grace=timedelta(hours=settings.upkeep.grace_hours),
             keep_journal=timedelta(days=settings.upkeep.journal_days),
         ),
+        durability=durability,
     )
 
 

@@ -8,12 +8,20 @@ from pathlib import Path
 from typing import Any
 
 import tintype
+from tintype.domain.invariant import Invariant
 from tintype.settings import BadSettings, Settings, load_settings
 
 GC_HELP = (
     "Compares every row with every file, both ways, while the product runs or when it is stopped. Removes what nothing "
     "uses and what is older than the grace period; leaves alone, and names, what is not ours. It runs by itself every "
     "night."
+)
+
+VERIFY_HELP = (
+    "Counts the violations of each invariant, names the first hundred of each, and changes nothing; while the product "
+    "runs or when it is stopped. The exit status is 0 when there are none, 1 when there are, 2 when that could not be "
+    "found out. It runs by itself every week. What it counts: "
+    + "; ".join(f"{invariant}: {invariant.counts}" for invariant in Invariant)
 )
 
 SETTING_FLAGS = ("host", "port", "data", "role", "api_processes", "workers", "renderers")
@@ -38,6 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "jobs": _jobs,
         "reprocess": _reprocess,
         "gc": _gc,
+        "verify": _verify,
     }[options.command]
     return command(settings, options)
 
@@ -73,7 +82,11 @@ def _parser() -> argparse.ArgumentParser:
     garbage.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
     garbage.add_argument("--replay-purges", action="store_true", help="purge again what a restored backup brought back")
     garbage.add_argument("--grace", type=float, metavar="HOURS", help="leave alone what is younger (24)")
-    for command in (serve, migrate, doctor, key, jobs, reprocess, garbage):
+    verify = commands.add_parser("verify", help="count what is lost, torn, damaged or left", description=VERIFY_HELP)
+    verify.add_argument("--quick", action="store_true", help="compare rows and files, and read no file")
+    verify.add_argument("--json", action="store_true", help="print counts and names as JSON")
+    verify.add_argument("--grace", type=float, metavar="HOURS", help="forgive leftovers that are younger (24)")
+    for command in (serve, migrate, doctor, key, jobs, reprocess, garbage, verify):
         command.add_argument("--data", help="data directory (./data)")
         command.add_argument("--config", type=Path, help="settings file (./tintype.toml)")
     for name in ("run-api", "run-worker"):  # what `serve` starts; not for people
@@ -217,6 +230,17 @@ def _gc(settings: Settings, options: argparse.Namespace) -> int:
         return collect_garbage(settings, _say, _complain, dry_run=options.dry_run, grace_hours=options.grace)
     except CannotStart as error:
         return _fail(str(error))
+
+
+def _verify(settings: Settings, options: argparse.Namespace) -> int:
+    from tintype.maintenance import verify
+    from tintype.supervisor import CannotStart
+
+    try:
+        return verify(settings, _say, _complain, quick=options.quick, grace_hours=options.grace, as_json=options.json)
+    except CannotStart as error:
+        _complain(str(error))
+        return 2
 
 
 def _say(line: str) -> None:

@@ -5,6 +5,7 @@ embedded database does not run it is started for as long as the command takes, u
 """
 
 import asyncio
+import json
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
@@ -23,11 +24,14 @@ from tintype.db.pool import Database, DatabaseConfig
 from tintype.doctor import running_database_url
 from tintype.domain.errors import Problem
 from tintype.domain.garbage import LEFT_ALONE, Find
+from tintype.domain.ids import image_name
+from tintype.domain.invariant import Invariant, Violation
 from tintype.domain.purge import Purge
 from tintype.periodic import Periodic, PeriodicTask, Report
 from tintype.ports.blobs import BlobStoreFailed, BlobStoreFull
 from tintype.settings import Settings
 from tintype.supervisor import CannotStart, explained
+from tintype.telemetry.logs import configure_logs
 from tintype.upkeep import Upkeep
 
 PROGRESS_SECONDS: Final = 2.0
@@ -70,7 +74,7 @@ def replay_purges(settings: Settings, say: Say, note: Say) -> int:
     progress, named = _Progress(note), _Named(say)
 
     def notice(purge: Purge) -> None:
-        named("image", f"purged again: image {purge.image} of tenant {purge.tenant}, purged {purge.purged_at}")
+        named("image", f"purged again: {image_name(purge.image)}, purged {purge.purged_at:%F %T}Z")
 
     async def story(upkeep: Upkeep) -> Report:
         return await upkeep.replay_purges(notice=notice, looked=progress.step)
@@ -81,8 +85,37 @@ def replay_purges(settings: Settings, say: Say, note: Say) -> int:
     return 1 if report["damaged"] else 0
 
 
+def verify(settings: Settings, say: Say, note: Say, *, quick: bool, grace_hours: float | None, as_json: bool) -> int:
+    """Run `verify` and return the exit status: 0 with no violation, else 1. Raises `CannotStart`."""
+    progress, named = _Progress(note), _Named(say)
+    names: dict[str, list[str]] = {str(invariant): [] for invariant in Invariant}
+
+    def notice(violation: Violation) -> None:
+        if not as_json:
+            named(violation.invariant, f"{violation.invariant}: {violation.sentence}.")
+        elif len(names[violation.invariant]) < NAMED:
+            names[violation.invariant].append(violation.sentence)
+
+    async def story(upkeep: Upkeep) -> Report:
+        return await upkeep.verify(
+            quick=quick,
+            grace=None if grace_hours is None else timedelta(hours=grace_hours),
+            notice=notice,
+            looked=progress.step,
+        )
+
+    report = _run(settings, story, record="verify")
+    named.rest()
+    if as_json:
+        say(json.dumps({**report, "named": names}, indent=2))
+    else:
+        _tell(report, say)
+    return 1 if report["total"] else 0
+
+
 def _run(settings: Settings, story: Callable[[Upkeep], Awaitable[Report]], *, record: str | None) -> Report:
     """Run the story on the database, and record the run under that name."""
+    configure_logs("warning")  # to standard error: what is said here is for a person
     with explained(), _database(settings) as url:
         try:
             return asyncio.run(_in_database(settings, url, story, record))
@@ -96,16 +129,10 @@ async def _in_database(
     settings: Settings, url: str, story: Callable[[Upkeep], Awaitable[Report]], record: str | None
 ) -> Report:
     async with _opened(url) as database:
-        upkeep, reports = upkeep_of(settings, database), list[Report]()
-
-        async def run() -> Report:
-            reports.append(await story(upkeep))
-            return reports[-1]
-
+        upkeep = upkeep_of(settings, database)
         if record is None:
-            return await run()
-        await Periodic(database, [PeriodicTask(record, None, run)]).run(record)
-        return reports[-1]
+            return await story(upkeep)
+        return await Periodic(database, [PeriodicTask(record, None, lambda: story(upkeep))]).run(record)
 
 
 @asynccontextmanager

@@ -12,7 +12,6 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-import structlog
 from croniter import croniter
 
 from tintype.db.jobs import Priority, enqueue_periodic
@@ -44,7 +43,6 @@ class Periodic:
         self._database = database
         self.tasks = {task.name: task for task in tasks}
         self._registered = False
-        self._log = structlog.get_logger("tintype.periodic")
 
     async def enqueue_due(self) -> tuple[str, ...]:
         """Enqueue what is due and return the names; `Problem` when the database is away."""
@@ -60,19 +58,19 @@ class Periodic:
                     enqueued.append(due.name)
         return tuple(enqueued)
 
-    async def run(self, name: str) -> None:
-        """Run the task now and record how that went."""
+    async def run(self, name: str) -> Report:
+        """Run the task now, record how that went, and return its report."""
         async with self._database.lookup() as connection:
             await begin_run(connection, name)
         try:
-            report = await self.tasks[name].run()
+            report = await self.tasks[name].run() or {}
         except Exception:
             async with self._database.lookup() as connection:
                 await end_run(connection, name, report=None)
             raise
         async with self._database.lookup() as connection:
-            await end_run(connection, name, report=report or {})
-        self._log.info("periodic_done", task=name, **(report or {}))
+            await end_run(connection, name, report=report)
+        return report
 
     async def _register(self) -> None:
         """Put down when each task is due next, unless that is known and its schedule is still the same."""

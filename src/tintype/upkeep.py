@@ -1,5 +1,6 @@
 """What looks through everything, at its time or by hand: `gc`, `verify`, and the purges that a backup forgot."""
 
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from tintype.db.clock import DatabaseClock
@@ -11,6 +12,7 @@ from tintype.usecases.collect_garbage import CollectGarbage, GarbageConfig
 from tintype.usecases.mend_references import MendReferences
 from tintype.usecases.purge_image import PurgeImage
 from tintype.usecases.replay_purges import ReplayPurges
+from tintype.usecases.verify import Verify
 
 __all__ = ["GarbageConfig", "Upkeep", "build_upkeep"]
 
@@ -20,21 +22,32 @@ class Upkeep:
     """The stories, ready to run."""
 
     collect_garbage: CollectGarbage
+    verify: Verify
     replay_purges: ReplayPurges
 
 
 def build_upkeep(
-    *, database: Database, blobs: BlobStore, staging: Staging, presets: frozenset[str], config: GarbageConfig
+    *,
+    database: Database,
+    blobs: BlobStore,
+    staging: Staging,
+    presets: frozenset[str],
+    config: GarbageConfig,
+    durability: Callable[[], Awaitable[Sequence[str]]],
 ) -> Upkeep:
-    """Return the stories on this database and these stores."""
+    """Return the stories on this database and these stores; `durability` as `Verify` wants it."""
     purge_image = PurgeImage(database=database, blobs=blobs, presets=presets)
+    clock = DatabaseClock(database)
     collect_garbage = CollectGarbage(
         database=database,
         blobs=blobs,
         staging=staging,
-        clock=DatabaseClock(database),
+        clock=clock,
         config=config,
         mend_references=MendReferences(database=database, inventory=Inventory(database, blobs)),
         remove_blob=purge_image.remove_blob,
     )
-    return Upkeep(collect_garbage, ReplayPurges(database=database, blobs=blobs, purge_again=purge_image.again))
+    verify = Verify(
+        database=database, blobs=blobs, staging=staging, clock=clock, grace=config.grace, durability=durability
+    )
+    return Upkeep(collect_garbage, verify, ReplayPurges(database=database, blobs=blobs, purge_again=purge_image.again))

@@ -219,7 +219,9 @@ class Worker:
 
     async def _run_periodic(self, name: str) -> None:
         with self._accounted(name):
-            await self._stories.periodic.run(name)
+            report = await self._stories.periodic.run(name)
+        if any(report.values()):
+            self._log.info("periodic_done", task=name, report=dict(report))
 
     async def _give_up(self, *, tenant: int, image: int, version: int) -> None:
         """Record that the image had its last attempt; nobody would come back to it, so wait for the database."""

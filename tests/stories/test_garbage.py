@@ -17,7 +17,7 @@ from product import Product, eventually, start_product
 from tintype.adapters.blobs_local import LocalBlobStore
 from tintype.domain.format import Format
 from tintype.domain.garbage import Garbage
-from tintype.domain.ids import ImageRef, blob_bucket
+from tintype.domain.ids import ImageRef, blob_bucket, image_name
 from tintype.domain.keys import original_key, variant_key
 from tintype.upkeep import Upkeep
 from upkeep import UNSCHEDULED, collect, key_of, stored, with_upkeep
@@ -141,7 +141,7 @@ def test_an_image_whose_reference_was_lost_gets_it_back_before_its_bytes_are_tak
     image = settled(product, 6)
     product.query("DELETE FROM blob_refs WHERE image = %s", number(image))
     product.query("UPDATE blobs SET created_at = now() - interval '3 days'")
-    assert collect(product) == {(Garbage.MISSING_REFERENCE, f"image {number(image)}")}
+    assert collect(product) == {(Garbage.MISSING_REFERENCE, image_name(number(image)))}
     assert is_served(product, image)
     assert product.query("SELECT version FROM blob_refs WHERE image = %s", number(image)) == [(1,)]
 

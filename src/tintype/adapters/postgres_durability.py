@@ -1,14 +1,10 @@
 """I14: a database acknowledges only what would survive a power cut. Asked of the server, whatever it was told."""
 
-from typing import Any, Final, LiteralString
+from typing import Any, Final
 
 import psycopg
 
-DURABILITY_QUERY: Final[LiteralString] = """
-    SELECT name, setting FROM pg_settings
-    WHERE name IN ('fsync', 'full_page_writes', 'data_checksums', 'synchronous_commit', 'data_sync_retry')
-"""
-"""Settings differ by role and database: ask through a connection like those that will write."""
+from tintype.db.durability import DURABILITY_QUERY
 
 _CONSEQUENCES: Final = {
     "fsync": ("off", "a power cut can destroy the whole database"),

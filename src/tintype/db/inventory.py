@@ -67,6 +67,11 @@ class Stub:
     empty: bool
 
 
+async def freeze(connection: Connection) -> None:
+    """Have this transaction, which has asked nothing yet, see the rows as they are at its first statement."""
+    await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+
+
 async def blob_page(
     connection: Connection, *, tenant: int, buckets: Sequence[int], after: bytes, limit: int
 ) -> list[BlobRecord]:

@@ -88,6 +88,11 @@ def public_id(prefix: str, object_id: int) -> str:
     return prefix + base62(object_id)
 
 
+def image_name(image_id: int) -> str:
+    """Return what an image's public id begins with: enough to find it, not to see it, so that logs may say it."""
+    return public_id(IMAGE_PREFIX, image_id) + "…"
+
+
 @dataclass(frozen=True, slots=True)
 class ImageRef:
     """What an image's public id carries: the id, and the secret that its row must have too."""

@@ -26,6 +26,7 @@ from tintype.db.upkeep import claim_absent_blob, lock_blob
 from tintype.db.variants import delete_variant, list_variants
 from tintype.domain.errors import Problem
 from tintype.domain.garbage import LEFT_ALONE, Find, Garbage
+from tintype.domain.ids import image_name
 from tintype.domain.keys import JOURNAL_PREFIX, PROBE_PREFIX, parse_key
 from tintype.domain.purge import Purge
 from tintype.ports.blobs import BlobInfo, BlobStore, BlobStoreFailed, BlobStoreFull
@@ -204,7 +205,7 @@ class CollectGarbage:
         now = self._clock.now()
         async for purge in self._unjournalled(tenants):
             await self._do(
-                partial(self._journal.append, purge), Find(Garbage.UNJOURNALLED, f"image {purge.image}"), run
+                partial(self._journal.append, purge), Find(Garbage.UNJOURNALLED, image_name(purge.image)), run
             )
         if run.dry_run:
             return {}

@@ -15,6 +15,7 @@ from tintype.db.pool import Database
 from tintype.db.upkeep import delete_reference
 from tintype.domain.errors import Problem
 from tintype.domain.garbage import Find, Garbage, is_stale
+from tintype.domain.ids import image_name
 from tintype.domain.image import State
 from tintype.storage.inventory import Inventory
 
@@ -42,7 +43,7 @@ class MendReferences:
             if image.id not in {holder for holder, _ in held.get(image.sha256, ())}:
                 with suppress(Problem):
                     if dry_run or await self._refer(tenant, image):
-                        notice(Find(Garbage.MISSING_REFERENCE, _image_name(image.id)))
+                        notice(Find(Garbage.MISSING_REFERENCE, image_name(image.id)))
 
     async def _refer(self, tenant: int, suspect: ImageFacts) -> bool:
         """Write the reference of an image that has none; the blob's row too, if that is gone as well."""
@@ -70,7 +71,7 @@ class MendReferences:
                 with suppress(Problem):
                     if dry_run or await self._drop(tenant, reference):
                         notice(
-                            Find(Garbage.STALE_REFERENCE, f"{reference.sha256.hex()} of {_image_name(reference.image)}")
+                            Find(Garbage.STALE_REFERENCE, f"{reference.sha256.hex()} of {image_name(reference.image)}")
                         )
 
     async def _drop(self, tenant: int, suspect: Reference) -> bool:
@@ -91,7 +92,3 @@ def _is_stale(reference: Reference, image: ImageFacts | None, held: dict[bytes, 
         image_version=image.version if image is not None else 0,
         others={version for holder, version in held.get(reference.sha256, ()) if holder == reference.image},
     )
-
-
-def _image_name(image_id: int) -> str:
-    return f"image {image_id}"

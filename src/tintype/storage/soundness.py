@@ -1,0 +1,34 @@
+"""Whether a file holds the bytes that it was stored with: read again from the medium, in bounded memory."""
+
+import asyncio
+import hashlib
+import os
+from contextlib import suppress
+from typing import BinaryIO, Final
+
+from tintype.ports.blobs import BlobMissing, BlobStore, BlobStoreFailed
+
+READ_BYTES: Final = 256 * 1024
+
+
+async def sha256_in(blobs: BlobStore, key: str) -> str | None:
+    """Return the SHA-256 (hexadecimal) of what is stored under the key; None when it cannot be read.
+
+    `BlobMissing` when there is nothing. Hashing runs in a thread, beside which the event loop goes on.
+    """
+    try:
+        async with blobs.open(key) as file:
+            return await asyncio.to_thread(_digest, file)
+    except BlobMissing:
+        raise
+    except (BlobStoreFailed, OSError):  # a sector that cannot be read is damage like any other
+        return None
+
+
+def _digest(file: BinaryIO) -> str:
+    with suppress(AttributeError, OSError):  # what the kernel remembers of the file says nothing about the disk
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    digest = hashlib.sha256()
+    while block := file.read(READ_BYTES):
+        digest.update(block)
+    return digest.hexdigest()
