@@ -24,7 +24,7 @@ URLS: Final = 256
 ROUNDS: Final = 3
 SECONDS: Final = 3
 LEAST_OF_SPREAD: Final = 0.9
-LEAST_OF_REFUSALS: Final = 0.3
+LEAST_OF_REFUSALS: Final = 0.5
 MOST_SECONDS_SERVED: Final = 1.0
 NEVER_DRAWN: Final = "img_" + "4" * 22
 """An id from decades ahead."""

@@ -126,9 +126,19 @@ def test_a_job_that_is_not_dead_cannot_be_decided_on(breakable: Breakable) -> No
         assert_problem(breakable.product.client.delete(f"{JOBS}/{dead['id']}"), 409, "conflict")
 
 
-def test_the_dead_letter_of_a_deleted_image_can_only_be_discarded(breakable: Breakable) -> None:
+def test_the_dead_letter_of_an_image_goes_with_it(breakable: Breakable) -> None:
     image, dead = breakable.failed(6)
-    assert breakable.product.client.delete(f"/api/v1/images/{image['id']}?purge=true").status_code == 204
+    client = breakable.product.client
+    assert client.delete(f"/api/v1/images/{image['id']}").status_code == 204
+    assert "trash" in assert_problem(client.post(f"{JOBS}/{dead['id']}/retry"), 409, "conflict")["detail"]
+    assert client.delete(f"/api/v1/images/{image['id']}?purge=true").status_code == 204
+    assert_problem(client.post(f"{JOBS}/{dead['id']}/retry"), 404, "not_found")
+    assert jobs_of(breakable.product, image) == []
+
+
+def test_a_job_that_dies_after_its_image_can_only_be_discarded(breakable: Breakable) -> None:
+    image, dead = breakable.failed(17)
+    breakable.product.query("UPDATE images SET state = 'purged' WHERE id = %s", image_number(image))
     assert_problem(breakable.product.client.post(f"{JOBS}/{dead['id']}/retry"), 410, "image.gone")
     discarded = breakable.product.client.delete(f"{JOBS}/{dead['id']}").json()
     assert discarded["image_state"] == "purged"

@@ -181,9 +181,9 @@ def test_what_is_more_than_can_be_made_at_once_is_told_to_come_again() -> None:
 
 @pytest.fixture(scope="module")
 def busy() -> Iterator[Product]:
-    """Give a product that takes three waiting uploads for a long queue."""
+    """Give a product that takes three waiting uploads for a long queue, and two seconds for a long time."""
     with passable_directory() as directory:
-        environment = {"TINTYPE_JOBS__OVERLONG": "3"}
+        environment = {"TINTYPE_JOBS__OVERLONG": "3", "TINTYPE_JOBS__OVERDUE_SECONDS": "2"}
         with start_product(directory / "data", *ONE_OF_EACH, environment=environment) as product:
             yield product
 
@@ -215,6 +215,26 @@ def test_a_long_queue_refuses_no_upload_and_has_sizes_on_demand_wait_their_turn(
     assert all(busy.settled(each)["state"] == "ready" for each in waiting)
     assert eventually(lambda: variant_jobs(busy) == [], within=10)
     assert busy.stranger.get(path).status_code == 200
+
+
+def test_a_queue_that_is_short_and_old_has_sizes_on_demand_wait_too(busy: Product) -> None:
+    image = busy.settled(busy.upload(samples.jpeg(1200, 900, seed=50)))
+    path = f"/i/{image['id']}/large.jpg?v=1"
+    with frozen(*started(busy, "renderer")):
+        waiting = [busy.upload(samples.jpeg(seed=seed)) for seed in range(51, 51 + SLOTS + 1)]
+        assert eventually(lambda: oldest_waits(busy) > 2, within=15)
+        assert busy.stranger.get(path).status_code == 202
+        assert variant_jobs(busy) == [("large", "jpeg", 5)]
+    assert all(busy.settled(each)["state"] == "ready" for each in waiting)
+    assert eventually(lambda: busy.stranger.get(path).status_code == 200, within=10)
+
+
+def oldest_waits(product: Product) -> float:
+    ((seconds,),) = product.query(
+        """SELECT coalesce(extract(epoch FROM now() - min(e.at)), 0) FROM procrastinate_events e
+           JOIN procrastinate_jobs j ON j.id = e.job_id WHERE j.status = 'todo' AND e.type = 'deferred'"""
+    )
+    return float(seconds)
 
 
 def test_the_size_of_an_image_that_is_deleted_before_its_turn_is_not_made(busy: Product) -> None:

@@ -18,7 +18,11 @@ ROUTES: Final = {
     "/api/v1/images": {"post"},
     "/api/v1/images/{image_id}": {"get", "delete"},
     "/api/v1/images/{image_id}/restore": {"post"},
-    "/api/v1/images/{image_id}/variants": {"get"},
+    "/api/v1/images/{image_id}/variants": {"get", "post"},
+    "/api/v1/images/{image_id}/reprocess": {"post"},
+    "/api/v1/jobs": {"get"},
+    "/api/v1/jobs/{job_id}": {"delete"},
+    "/api/v1/jobs/{job_id}/retry": {"post"},
     "/healthz": {"get"},
     "/readyz": {"get"},
     "/metrics": {"get"},
@@ -34,6 +38,7 @@ METRICS: Final = {
     "tintype_render_seconds_count": set(),
     "tintype_queue_depth": set(),
     "tintype_queue_age_seconds": set(),
+    "tintype_dead_jobs": set(),
     "tintype_resident_memory_bytes": {"pid", "role"},
 }
 """Each metric that dashboards may rely on, and its labels."""

@@ -63,14 +63,13 @@ async def delete_dead_job(connection: Connection, job_id: int) -> None:
     await connection.execute("DELETE FROM procrastinate_jobs WHERE id = %s AND status = 'failed'", [job_id])
 
 
-async def delete_dead_jobs_of_image(connection: Connection, *, tenant: int, image: int) -> int:
-    """Forget the dead jobs that were to process the image, and return how many there were."""
-    cursor = await connection.execute(
+async def delete_dead_jobs_of_image(connection: Connection, *, tenant: int, image: int) -> None:
+    """Forget the dead jobs that were about the image: it is processed anew, or gone."""
+    await connection.execute(
         """DELETE FROM procrastinate_jobs
-           WHERE task_name = %s AND args ->> 'image' = %s AND args ->> 'tenant' = %s AND status = 'failed'""",
-        [Task.PROCESS_IMAGE, str(image), str(tenant)],
+           WHERE coalesce(args ->> 'tenant', '') = %s AND status = 'failed' AND args ->> 'image' = %s""",
+        [_text(tenant), str(image)],
     )
-    return cursor.rowcount
 
 
 async def has_dead_job(connection: Connection, *, tenant: int, image: int, version: int) -> bool:

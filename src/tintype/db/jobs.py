@@ -106,13 +106,18 @@ async def _enqueue(connection: Connection, task: Task, priority: Priority, argum
 
 
 async def queue_depth_and_age(connection: Connection) -> tuple[int, float]:
-    """Return how many jobs wait, and for how many seconds the oldest has."""
+    """Return how many jobs wait, and for how many seconds the oldest has that is no back-fill: those may wait for days.
+
+    Nor does one count that is to be tried again later.
+    """
     cursor = await connection.execute(
-        """SELECT count(*), coalesce(extract(epoch FROM now() - min(e.at)), 0)
-           FROM procrastinate_jobs j
-           LEFT JOIN procrastinate_events e ON e.job_id = j.id AND e.type = 'deferred'
-           WHERE j.status = 'todo' AND j.queue_name = %s""",
-        [QUEUE],
+        """SELECT (SELECT count(*) FROM procrastinate_jobs WHERE status = 'todo' AND queue_name = %s),
+                  coalesce((SELECT extract(epoch FROM now() - min(e.at)) FROM procrastinate_events e
+                            WHERE e.type = 'deferred' AND e.job_id = (
+                                SELECT min(id) FROM procrastinate_jobs
+                                WHERE status = 'todo' AND queue_name = %s AND priority > %s
+                                  AND scheduled_at IS NULL)), 0)""",
+        [QUEUE, QUEUE, int(Priority.BACKFILL)],
     )
     row = await cursor.fetchone()
     return (int(row[0]), float(row[1])) if row else (0, 0.0)

@@ -79,7 +79,10 @@ def make_metrics() -> Metrics:
             "tintype_dead_jobs", "Jobs that had every attempt.", multiprocess_mode="mostrecent", registry=own
         ),
         queue_age=Gauge(
-            "tintype_queue_age_seconds", "Age of the oldest waiting job.", multiprocess_mode="mostrecent", registry=own
+            "tintype_queue_age_seconds",
+            "Age of the oldest waiting job that is no back-fill.",
+            multiprocess_mode="mostrecent",
+            registry=own,
         ),
         followers=Gauge(
             "tintype_followers", "Clients that follow an image.", multiprocess_mode="livesum", registry=own

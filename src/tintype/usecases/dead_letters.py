@@ -96,6 +96,8 @@ async def _ready_for(connection: Connection, job: Job, image_id: int) -> None:
         raise Problem(Code.IMAGE_GONE, "The image of this job was deleted. Discard the job.")
     if job.task != Task.PROCESS_IMAGE:
         return
+    if image.state is State.TRASHED:
+        raise Problem(Code.CONFLICT, "The image is in the trash. Restore it first, or discard the job.")
     if image.version != job.version:
         raise Problem(Code.CONFLICT, "The image was replaced since: this job has nothing to do. Discard it.")
     if image.state is State.FAILED:
@@ -114,6 +116,7 @@ _DISCARDED: Final = {
     State.FAILED: "The image stays failed: its original is served, and sizes are made when somebody asks for them. "
     "Reprocess it to try again.",
     State.PURGED: "The image was deleted before: nothing is lost.",
+    State.TRASHED: "The image stays in the trash; restored, it is as it was.",
 }
 
 

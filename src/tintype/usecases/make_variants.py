@@ -43,7 +43,11 @@ FAILED_REASON: Final = "processing.failed"
 RETRY_SECONDS: Final = 2
 
 LOOK_SECONDS: Final = 0.1
-"""Between two looks whether the variant that another process is making is there."""
+"""Before the second look whether the variant that another process is making is there: a render takes this long. Each
+pause after it is half as long again …"""
+
+MOST_LOOK_SECONDS: Final = 1.0
+"""… up to this: what takes longer waits for a decoder."""
 
 _VERDICTS: Final = frozenset({Kind.GONE, Kind.CONFLICT})
 """What stays so however often it is tried."""
@@ -148,12 +152,13 @@ class MakeVariants:
 
     async def _make_once(self, image: Image, variant: Variant) -> VariantRow:
         """Return the variant, rendered by whoever has the claim: this process or another one."""
-        digest = variant.output.digest
+        digest, pause = variant.output.digest, LOOK_SECONDS
         while True:
             async with self._claims.claimed(tenant=image.tenant, sha256=image.sha256, digest=digest) as ours:
                 if ours:
                     return await self._made_meanwhile(image, variant) or await self._make_now(image, variant)
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(pause)
+            pause = min(1.5 * pause, MOST_LOOK_SECONDS)
 
     async def _make_now(self, image: Image, variant: Variant) -> VariantRow:
         rendered = await self._render(image, (variant,), describe=False)

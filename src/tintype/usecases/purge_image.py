@@ -14,6 +14,7 @@ or not: a worker that was killed between storing variants and recording them lef
 from contextlib import suppress
 
 from tintype.db.blobs import delete_blob, delete_refs, lock_blob_for_purge, prove_lock
+from tintype.db.dead_letters import delete_dead_jobs_of_image
 from tintype.db.idempotency import forget_answers
 from tintype.db.images import empty_image, lock_image
 from tintype.db.jobs import enqueue_finish_purge
@@ -76,6 +77,7 @@ class PurgeImage:
         purge = Purge(image.tenant, image.id, (image.sha256,), purged_at)
         await forget_answers(connection, tenant=image.tenant, image=image.id)
         await delete_refs(connection, tenant=image.tenant, sha256=image.sha256, image=image.id)
+        await delete_dead_jobs_of_image(connection, tenant=image.tenant, image=image.id)
         await enqueue_finish_purge(connection, purge)
         await notify_at_once(connection, image.id)
         return purge
