@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tintype.adapters import blob_directory, verified_bytes
+from tintype.adapters import blob_directory, blobs_local, verified_bytes
 from tintype.adapters.blob_directory import TEMPORARY, BlobDirectory
 from tintype.adapters.blobs_local import LocalBlobStore
 from tintype.adapters.durable_files import flush
@@ -325,3 +325,64 @@ def test_a_put_whose_task_was_cancelled_leaves_a_whole_blob_or_none(store: Local
     path = store.path(KEY)
     assert path
     assert path.read_bytes() == CONTENT
+
+
+def hung(store: LocalBlobStore, threads: int = 2) -> threading.Event:
+    """Have every thread that writes wait until the event is set."""
+    go = threading.Event()
+    for _ in range(threads):
+        store._writers.submit(go.wait)
+    return go
+
+
+def test_a_disk_that_hangs_ends_a_put_in_bounded_time_and_holds_up_no_reader(
+    store: LocalBlobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(blobs_local, "WRITE_SECONDS", 0.05)
+
+    async def story() -> None:
+        monkeypatch.setattr(blobs_local, "WRITE_SECONDS", SECONDS)
+        await store.put(KEY, lambda: [CONTENT], size=len(CONTENT), sha256=SHA256)
+        monkeypatch.setattr(blobs_local, "WRITE_SECONDS", 0.05)
+        go = hung(store)
+        with pytest.raises(BlobStoreFailed):
+            await store.put("other", lambda: [CONTENT], size=len(CONTENT), sha256=SHA256)
+        found = await store.head(KEY)
+        assert found is not None
+        go.set()
+
+    asyncio.run(story())
+    store.close()
+    other = store.path("other")
+    assert other is not None
+    assert not other.exists()  # it had not begun, and does not begin later
+
+
+def test_a_delete_that_has_begun_is_waited_for_and_one_that_has_not_is_given_up(
+    store: LocalBlobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever deletes holds a lock meanwhile; a file that goes after the lock may be another upload's by then."""
+    delete, begun, go = store._directory.delete, threading.Event(), threading.Event()
+
+    def slow_delete(key: str) -> bool:
+        begun.set()
+        go.wait(SECONDS)
+        return delete(key)
+
+    monkeypatch.setattr(store._directory, "delete", slow_delete)
+
+    async def story() -> None:
+        await store.put(KEY, lambda: [CONTENT], size=len(CONTENT), sha256=SHA256)
+        monkeypatch.setattr(blobs_local, "WRITE_SECONDS", 0.05)
+        deleting = asyncio.create_task(store.delete(KEY))
+        await asyncio.to_thread(begun.wait, SECONDS)
+        await asyncio.sleep(0.2)
+        assert not deleting.done()
+        free = hung(store, threads=1)
+        with pytest.raises(BlobStoreFailed):
+            await store.delete(KEY)
+        go.set()
+        free.set()
+        assert await deleting
+
+    asyncio.run(story())

@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.strace, pytest.mark.root]  # to trace what another use
 
 FLUSHES: Final = "fsync,fdatasync"
 EVERY_FAILURE: Final = "error=EIO"
-ONE_OF_EACH: Final = ("--workers", "1", "--renderers", "1")
+ONE_OF_EACH: Final = ("--api-processes", "1", "--workers", "1", "--renderers", "1")
 RECOVERED_SECONDS: Final = 10.0
 SLOW_SECONDS: Final = 3.0
 WRITERS: Final = 16
@@ -114,8 +114,7 @@ def test_a_disk_that_is_slow_to_flush_holds_up_uploads_and_nobody_else(product: 
 
 
 def upload_alone(product: Product, data: bytes) -> httpx.Response:
-    with httpx.Client(base_url=product.base_url, headers=dict(product.client.headers), timeout=120) as client:
-        return client.post("/api/v1/images", content=data)
+    return product.client.post("/api/v1/images", content=data, timeout=120)
 
 
 def assert_quick(product: Product, path: str) -> None:

@@ -25,7 +25,7 @@ LOOK_SECONDS: Final = 0.01
 @pytest.fixture(scope="module")
 def product() -> Iterator[Product]:
     environment = {"TINTYPE_RENDER__RECYCLE_AFTER": "1"}  # each decoder's peak is that of one file
-    arguments = ("--workers", "1", "--renderers", "1")
+    arguments = ("--api-processes", "1", "--workers", "1", "--renderers", "1")
     with (
         passable_directory() as directory,
         start_product(directory / "data", *arguments, environment=environment) as run,

@@ -1,14 +1,16 @@
 """One render for a variant, however many ask, in however many processes; and what is answered when there is no room."""
 
+import http.client
 import os
 import signal
+import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, Final, LiteralString
+from urllib.parse import urlsplit
 
-import httpx
 import pytest
 from psycopg.types.json import Jsonb
 
@@ -17,13 +19,14 @@ from killing import frozen, started
 from postgres import passable_directory
 from product import Product, eventually, start_product
 from queued import image_number
+from raw_http import Answer
 from refusals import assert_problem
 from sabotage import API, sabotaged
 from tintype.db.jobs import Priority
 
 ASKS: Final = 200
 TWO_PROCESSES: Final = ("--api-processes", "2", "--workers", "1", "--renderers", "1")
-ONE_OF_EACH: Final = ("--workers", "1", "--renderers", "1")
+ONE_OF_EACH: Final = ("--api-processes", "1", "--workers", "1", "--renderers", "1")
 SLOTS: Final = 2
 """Jobs that one worker with one decoder has under way."""
 
@@ -94,16 +97,22 @@ def product_with(code: str, *arguments: str, **environment: str) -> Iterator[Pro
             yield product
 
 
-def ask(product: Product, path: str) -> httpx.Response | None:
+def ask(product: Product, path: str) -> Answer | None:
     """Return the answer on a connection of its own, or None when it broke."""
-    with httpx.Client(base_url=product.base_url, timeout=30) as client:
-        try:
-            return client.get(path)
-        except httpx.TransportError:
-            return None
+    began, address = time.perf_counter(), urlsplit(product.base_url)
+    connection = http.client.HTTPConnection(str(address.hostname), address.port, timeout=30)
+    try:
+        connection.request("GET", path)
+        got = connection.getresponse()
+        headers = {name.lower(): value for name, value in got.getheaders()}
+        return Answer(got.status, headers, got.read(), time.perf_counter() - began)
+    except (OSError, http.client.HTTPException):
+        return None
+    finally:
+        connection.close()
 
 
-def all_ask(product: Product, path: str, asks: int = ASKS) -> list[httpx.Response | None]:
+def all_ask(product: Product, path: str, asks: int = ASKS) -> list[Answer | None]:
     with ThreadPoolExecutor(asks) as pool:
         return list(pool.map(lambda _: ask(product, path), range(asks)))
 
@@ -113,9 +122,9 @@ def renders_of_many_asks(product: Product) -> float:
     image = product.settled(product.upload(samples.jpeg(1200, 900, seed=1)))
     before = product.metric("tintype_render_seconds_count")
     answers = all_ask(product, f"/i/{image['id']}/large.jpg?v=1")
-    assert {answer.status_code for answer in answers if answer is not None} == {200}
-    assert len({answer.content for answer in answers if answer is not None}) == 1
     assert None not in answers
+    assert {answer.status for answer in answers if answer is not None} == {200}
+    assert len({answer.body for answer in answers if answer is not None}) == 1
     return product.metric("tintype_render_seconds_count") - before
 
 
@@ -142,7 +151,7 @@ def test_when_the_process_that_renders_is_killed_another_takes_over() -> None:
                 asked = [pool.submit(ask, product, path) for _ in range(32)]
                 assert eventually(lambda: note.exists() and note.read_text() != "", within=10)
                 os.kill(int(note.read_text()), signal.SIGKILL)
-                answers = Counter(None if got is None else got.status_code for got in (one.result() for one in asked))
+                answers = Counter(None if got is None else got.status for got in (one.result() for one in asked))
             assert set(answers) <= {None, 200, 202}
             assert eventually(lambda: is_served(product, path), within=15)
             assert product.metric("tintype_render_seconds_count") == before + 1
@@ -150,7 +159,7 @@ def test_when_the_process_that_renders_is_killed_another_takes_over() -> None:
 
 def is_served(product: Product, path: str) -> bool:
     answer = ask(product, path)
-    return answer is not None and answer.status_code == 200
+    return answer is not None and answer.status == 200
 
 
 def test_what_is_more_than_can_be_made_at_once_is_told_to_come_again() -> None:
@@ -170,7 +179,7 @@ def test_what_is_more_than_can_be_made_at_once_is_told_to_come_again() -> None:
                 answers = [one.result() for one in asked]
             for answer in answers:
                 assert answer is not None
-                if answer.status_code != 200:
+                if answer.status != 200:
                     assert_problem(answer, 503, "unavailable")
                     assert int(answer.headers["retry-after"]) > 0
             assert all(is_served(product, path) for path in paths)

@@ -8,7 +8,7 @@ threads of their own: a disk that takes seconds to flush holds up no reader (I12
 import asyncio
 import functools
 from collections.abc import AsyncIterator, Callable, Generator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from itertools import islice
 from pathlib import Path
@@ -69,7 +69,7 @@ class LocalBlobStore:
 
     async def delete(self, key: str) -> bool:
         """Remove the blob durably and return whether it was there."""
-        return await self._write(self._directory.delete, key)
+        return await self._remove(self._directory.delete, key)
 
     def list(self, prefix: str = "") -> AsyncIterator[BlobInfo]:
         """Give every blob whose key begins with `prefix`, in the order of keys."""
@@ -110,12 +110,36 @@ class LocalBlobStore:
         return await asyncio.get_running_loop().run_in_executor(self._readers, functools.partial(work, *args, **kwargs))
 
     async def _write(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-        job = functools.partial(work, *args, **kwargs)
+        """Return what `work` returns; `BlobStoreFailed` when it takes too long: it may still come to its end."""
+        job = self._writers.submit(functools.partial(work, *args, **kwargs))
+        return await self._finished(job, abandon=True)
+
+    async def _remove(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        """Return what `work` returns; `BlobStoreFailed` when it did not begin in time.
+
+        One that has begun is waited for, however long it takes: whoever removes a file holds a lock on what it is, and
+        a file that went after the lock would be somebody else's.
+        """
+        job = self._writers.submit(functools.partial(work, *args, **kwargs))
+        return await self._finished(job, abandon=False)
+
+    async def _finished(self, job: Future[_T], *, abandon: bool) -> _T:
+        waiting = asyncio.wrap_future(job)
+        waiting.add_done_callback(_take_note)
         try:
-            async with asyncio.timeout(WRITE_SECONDS):
-                return await asyncio.get_running_loop().run_in_executor(self._writers, job)
-        except TimeoutError as error:
-            raise BlobStoreFailed(f"the disk did not finish a write within {WRITE_SECONDS} s") from error
+            await asyncio.wait({waiting}, timeout=WRITE_SECONDS)
+            if not waiting.done() and (job.cancel() or abandon):
+                raise BlobStoreFailed(f"the disk did not finish within {WRITE_SECONDS} s")
+            return await waiting
+        except asyncio.CancelledError:
+            job.cancel()
+            raise
+
+
+def _take_note(job: asyncio.Future[_T]) -> None:
+    """Look at how a job ended that nobody waits for any more: asyncio would complain otherwise."""
+    if not job.cancelled():
+        job.exception()
 
 
 def _next_batch(walk: Generator[BlobInfo, None, None]) -> tuple[BlobInfo, ...]:

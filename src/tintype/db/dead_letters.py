@@ -64,11 +64,12 @@ async def delete_dead_job(connection: Connection, job_id: int) -> None:
 
 
 async def delete_dead_jobs_of_image(connection: Connection, *, tenant: int, image: int) -> None:
-    """Forget the dead jobs that were about the image: it is processed anew, or gone."""
+    """Forget the dead jobs that were to make something of the image: it is processed anew, or gone."""
     await connection.execute(
         """DELETE FROM procrastinate_jobs
-           WHERE coalesce(args ->> 'tenant', '') = %s AND status = 'failed' AND args ->> 'image' = %s""",
-        [_text(tenant), str(image)],
+           WHERE coalesce(args ->> 'tenant', '') = %s AND status = 'failed' AND args ->> 'image' = %s
+             AND task_name = ANY (%s)""",
+        [_text(tenant), str(image), [Task.PROCESS_IMAGE, Task.MAKE_VARIANT]],
     )
 
 

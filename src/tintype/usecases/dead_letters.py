@@ -27,6 +27,7 @@ _PRIORITIES: Final[Mapping[str, Priority]] = {
     Task.PROCESS_IMAGE: Priority.UPLOAD,
     Task.MAKE_VARIANT: Priority.ON_DEMAND,
     Task.REMOVE_BLOB: Priority.PURGE,
+    Task.FINISH_PURGE: Priority.PURGE,
 }
 
 
@@ -50,7 +51,7 @@ class DeadLetters:
         """Have the tenant's dead job run again. `Problem`: not_found, conflict, or image.gone when there is no use."""
         async with self._database.transaction(tenant or NOBODYS) as connection:
             job = await self._dead(connection, job_id, tenant)
-            if job.image is not None:
+            if job.image is not None and job.task in {Task.PROCESS_IMAGE, Task.MAKE_VARIANT}:
                 await _ready_for(connection, job, job.image)
             await revive_job(connection, job.id, priority=_PRIORITIES.get(job.task, Priority.BACKFILL))
             settled = await self._settled(connection, job_id, tenant, _RETRIED)
@@ -127,6 +128,6 @@ def _meaning_of_discarding(job: Job, image: ImageOfJob | None) -> str:
         )
     if job.task == Task.MAKE_VARIANT:
         return "The size is not made now; whoever asks for it has it made."
-    if job.task == Task.REMOVE_BLOB:
-        return "The image stays deleted and is not served. Its bytes may still lie in the store until `tintype gc`."
+    if job.task in {Task.REMOVE_BLOB, Task.FINISH_PURGE}:
+        return "The image stays deleted and is not served. Its bytes lie in the store until `tintype gc` finds them."
     return "Nobody comes back to it."
