@@ -43,7 +43,7 @@ def measure(*, quick: bool = False) -> list[Figure]:
     """Return the figures; `quick` only shows that everything runs."""
     if shutil.which("wrk") is None:
         return [Figure("one hot URL", "needs wrk", required="scripts/system-packages bench", passed=False)]
-    with passable_directory() as directory, serving(directory / "data") as server:
+    with passable_directory() as directory, serving(directory / "data", "--api-processes", "1") as server:
         api = Api(server)
         images = _images(api, 8 if quick else URLS)
         served = _seconds_served(server, api, images.pop())

@@ -29,6 +29,9 @@ RECOVERED_SECONDS: Final = 10.0
 CLIENTS: Final = 12
 """More than the connections that an API process has to the database."""
 
+ONE_MEMORY: Final = ("--api-processes", "1")
+"""What a test had cached is there for whatever it asks next."""
+
 IMPATIENT: Final = """
     from tintype.db import notify
     from tintype.reads import delivery
@@ -43,7 +46,7 @@ IMPATIENT: Final = """
 def embedded() -> Iterator[Product]:
     with passable_directory() as directory:
         environment = sabotaged(directory / "impatient", IMPATIENT, API)
-        with start_product(directory / "data", environment=environment) as product:
+        with start_product(directory / "data", *ONE_MEMORY, environment=environment) as product:
             yield product
 
 
@@ -141,7 +144,7 @@ def external() -> Iterator[tuple[Product, EmbeddedPostgres]]:
         directory = stack.enter_context(passable_directory())
         server = stack.enter_context(running(directory / "elsewhere"))
         environment = {"TINTYPE_DATABASE_URL": server.superuser_url}
-        yield stack.enter_context(start_product(directory / "data", environment=environment)), server
+        yield stack.enter_context(start_product(directory / "data", *ONE_MEMORY, environment=environment)), server
 
 
 def test_a_database_server_that_is_stopped_is_503_at_once_and_found_again_when_it_is_back(
