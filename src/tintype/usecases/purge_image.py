@@ -11,7 +11,9 @@ and then they stay, or waits, finds them gone and stores them again. What is rem
 or not: a worker that was killed between storing variants and recording them left files that no row knows.
 """
 
+import asyncio
 from contextlib import suppress
+from typing import Final
 
 from tintype.db.blobs import delete_blob, delete_refs, lock_blob_for_purge, prove_lock
 from tintype.db.dead_letters import delete_dead_jobs_of_image
@@ -29,12 +31,16 @@ from tintype.domain.purge import Purge
 from tintype.ports.blobs import BlobStore, BlobStoreFailed, BlobStoreFull
 from tintype.storage.purge_journal import PurgeJournal
 
+ANSWER_SECONDS: Final = 2.0
+"""How long a delete waits for the bytes to be gone. It is final before; a good disk needs some milliseconds."""
+
 
 class PurgeImage:
     """Deletes images for good."""
 
     def __init__(self, *, database: Database, blobs: BlobStore, presets: frozenset[str]) -> None:
         """`presets` are the names of all that there are: variants lie in the store by them."""
+        self._finishing: set[asyncio.Task[None]] = set()
         self._database = database
         self._blobs = blobs
         self._journal = PurgeJournal(blobs)
@@ -69,6 +75,18 @@ class PurgeImage:
         await self._remove_bytes(purge)
 
     async def _finish_soon(self, purge: Purge) -> None:
+        """Finish the purge while whoever asked for it waits, and behind their back when the disk takes its time.
+
+        It is not cut off: a removal that has begun holds the blob's lock to its end.
+        """
+        finishing = asyncio.create_task(self._finish_or_leave_it(purge))
+        self._finishing.add(finishing)
+        finishing.add_done_callback(self._finishing.discard)
+        await asyncio.wait({finishing}, timeout=ANSWER_SECONDS)
+        if finishing.done():
+            finishing.result()
+
+    async def _finish_or_leave_it(self, purge: Purge) -> None:
         with suppress(Problem, BlobStoreFailed, BlobStoreFull):  # deleted it is, and the job will try again
             await self.finish(purge)
 
