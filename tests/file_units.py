@@ -191,6 +191,8 @@ def _foreign_to_jpeg(unit: Unit) -> bool:
 def _foreign_to_png(unit: Unit) -> bool:
     if unit.kind == "eXIf":
         return not _ORIENTATION.fullmatch(unit.data[8:-4])
+    if unit.kind == "iCCP":
+        return not unit.data[8:].startswith(b"ICC Profile\0\0")  # the name says nothing
     return unit.kind not in _PNG_KINDS
 
 

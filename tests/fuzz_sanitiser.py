@@ -7,12 +7,14 @@ and shows them what it showed before.
 
 import random
 import time
+import zlib
 from typing import Final
 
 import samples
 from decoders import Decoders
 from file_units import foreign_units, outside_the_picture, units_of
 from mutations import mutated
+from png_samples import with_chunks
 from sanitising import CANARY, LIMITS, written
 from tintype.domain.errors import Code, Problem
 from tintype.domain.kind import Limits
@@ -105,6 +107,7 @@ def _pngs() -> list[bytes]:
         samples.png(W, H, mode="P", canary=CANARY),
         samples.png(W, H, mode="RGBA", bits=16, interlaced=True),
         samples.png(W, H, mode="1"),
+        with_chunks(samples.png(W, H), (b"iCCP", CANARY + b"\0\0" + zlib.compress(samples.icc_profile()))),
         samples.apng(W, H, frames=3, canary=CANARY),
         samples.apng(W, H, frames=2, hidden_default=True),
     ]

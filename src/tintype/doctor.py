@@ -18,16 +18,13 @@ from tintype.adapters.render_pool import RenderPool
 from tintype.bootstrap import API_NICE, blob_store, render_config
 from tintype.database_errors import explain
 from tintype.db.migrate import pending_migrations
-from tintype.imaging.libvips import version as libvips_version
+from tintype.imaging import codecs
 from tintype.settings import Settings
 
 LEAST_FREE_BYTES: Final = 1_000_000_000
 """Below a gigabyte an afternoon of uploads fills the disk, and PostgreSQL stops first."""
 
 MOST_CLOCK_SECONDS: Final = 1.0
-LEAST_LIBVIPS: Final = (8, 18, 0)
-"""Older ones have known holes (CVE-2026-33327, -33328, -35590, -35591)."""
-
 PROBE_KEY: Final = "0/probe/doctor"
 
 
@@ -98,12 +95,13 @@ _SHA256_OF_X: Final = "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db022587179
 
 
 def _decoder(settings: Settings) -> Iterator[Finding]:
-    found = libvips_version()
+    wheel, reason = codecs.bundle(), codecs.why_not()
+    whose = f"with its codecs in pyvips-binary {wheel}" if wheel else "of the system"
     yield Finding(
         "libvips",
-        ok=tuple(map(int, found.split("."))) >= LEAST_LIBVIPS,
-        detail=found,
-        advice="Run `make run` again: it installs the version this Tintype was tested with.",
+        ok=reason is None,
+        detail=f"{', '.join(map(str, codecs.loaded_codecs()))}, {whose}.",
+        advice=f"Nothing is decoded: {reason}. Run `make run` again: it installs what this Tintype was tested with.",
     )
     pool = RenderPool(render_config(settings, processes=1, nice=API_NICE))
 

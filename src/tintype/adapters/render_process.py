@@ -20,7 +20,7 @@ from tintype.adapters import sandbox
 from tintype.adapters.parent_death import die_with_parent
 from tintype.domain.format import Format
 from tintype.domain.transform import Output, Transform
-from tintype.imaging import libvips
+from tintype.imaging import codecs, libvips
 from tintype.imaging.pipeline import render
 from tintype.ports.renderer import CannotDecode, RenderRequest, SourceDamaged
 
@@ -41,6 +41,9 @@ def main() -> None:
     """Serve the channel that the first argument names."""
     channel = socket.socket(fileno=int(sys.argv[1]))
     die_with_parent(os.getppid())  # who died before this closed the channel, which ends the process below
+    if reason := codecs.why_not():
+        _send(channel, protocol.Failed(reason))
+        raise SystemExit(1)
     _be_the_first_to_go()
     # A hostile file can cause a warning per row; each would be formatted only to be thrown away.
     logging.disable(logging.CRITICAL)

@@ -22,7 +22,7 @@ from tintype.imaging.sniff import SNIFF_BYTES, sniff
 
 Source: TypeAlias = bytes | mmap.mmap | memoryview
 
-SANITISER_VERSION = 1
+SANITISER_VERSION = 2
 """Raised with every change of what is kept, so that stored files can be told from those made by another rule."""
 CHUNK_BYTES = 1024 * 1024
 """A piece at a time for hashing and writing: large enough for the disk, small enough for memory."""

@@ -32,6 +32,9 @@ _DEPTHS = {  # section 11.2.1, table 12
     _GREY_ALPHA: (8, 16),
     _RGB_ALPHA: (8, 16),
 }
+_PROFILE_NAME = b"ICC Profile"
+"""What macOS, Pillow and others call every profile. The name is free text that nothing depends on."""
+
 _LENGTHS = {
     b"sRGB": dict.fromkeys(_DEPTHS, 1),
     b"gAMA": dict.fromkeys(_DEPTHS, 4),
@@ -198,7 +201,7 @@ class _Walk:
         return True
 
     def _profile(self, start: int, stop: int) -> bool:
-        """Keep iCCP (section 11.3.2.3: a name, 0, method 0, a zlib stream) when it holds a profile, and no more."""
+        """Keep iCCP (section 11.3.2.3: a name, 0, method 0, a zlib stream) when it holds a profile; rename it."""
         name, separator, _ = bytes(self._source[start + 8 : min(stop - 4, start + 8 + 80)]).partition(b"\0")
         stream = start + 8 + len(name) + 2
         if not name or not separator or stream >= stop - 4 or self._source[stream - 1]:
@@ -210,10 +213,9 @@ class _Walk:
             raise _malformed(icc.TOO_LARGE) from None
         if profile is None:
             return False
-        if len(profile) == len(data) and not more:
-            self._kept.keep(start, stop)
-        else:
-            self._kept.put(start, stop, _chunk_of(b"iCCP", name + b"\0\0" + zlib.compress(profile)))
+        whole = len(profile) == len(data) and not more
+        packed = bytes(self._source[stream : stop - 4]) if whole else zlib.compress(profile)
+        self._kept.put(start, stop, _chunk_of(b"iCCP", _PROFILE_NAME + b"\0\0" + packed))
         return True
 
 

@@ -130,8 +130,11 @@ def test_an_orientation_that_browsers_and_libvips_ignore_is_dropped(source: byte
 # Colour profile
 
 
+NAME = b"ICC Profile"
+
+
 def profile_chunk(profile: bytes, *, tail: bytes = b"") -> Chunk:
-    return (b"iCCP", b"a name\0\0" + zlib.compress(profile) + tail)
+    return (b"iCCP", NAME + b"\0\0" + zlib.compress(profile) + tail)
 
 
 def test_a_profile_stays_untouched() -> None:
@@ -176,8 +179,15 @@ def test_what_is_no_profile_is_dropped(body: bytes) -> None:
 
 def test_a_profile_of_the_longest_name_and_of_the_largest_size_stays() -> None:
     profile = struct.pack(">I", icc.MAX_PROFILE_BYTES) + samples.icc_profile()[4:]
-    body = b"n" * 79 + b"\0\0" + zlib.compress(profile.ljust(icc.MAX_PROFILE_BYTES, b"\1"))
-    assert stored(with_chunks(PLAIN, (b"iCCP", body))) == with_chunks(PLAIN, (b"iCCP", body))
+    packed = b"\0\0" + zlib.compress(profile.ljust(icc.MAX_PROFILE_BYTES, b"\1"))
+    renamed = with_chunks(PLAIN, (b"iCCP", NAME + packed))
+    assert stored(with_chunks(PLAIN, (b"iCCP", b"n" * 79 + packed))) == stored(renamed) == renamed
+
+
+def test_the_name_of_a_profile_is_nobody_s_text() -> None:
+    packed = b"\0\0" + zlib.compress(samples.icc_profile())
+    result = stored(with_chunks(PLAIN, (b"iCCP", CANARY + packed)))
+    assert result == with_chunks(PLAIN, (b"iCCP", NAME + packed))
 
 
 @pytest.mark.parametrize("size", [icc.MAX_PROFILE_BYTES + 1, 50_000_000])
