@@ -66,10 +66,9 @@ def test_a_form_without_a_boundary_cannot_be_read(product: Product, content_type
     assert_problem(send(product, FILE + form_end(), content_type), 400, "request.unreadable")
 
 
-@pytest.mark.parametrize("before", [True, False], ids=["before", "behind"])
-def test_a_form_may_not_be_long_by_what_is_no_part_of_it(product: Product, before: bool) -> None:  # noqa: FBT001 -- a parameter of the test
-    filler, form = [b"nonsense" * 200_000] * 8, [FILE + form_end()]
-    body = [*filler, b"\r\n", *form] if before else form + filler
+@pytest.mark.parametrize("filler", [b"nonsense", b"\r\n\r\n"])
+def test_a_form_may_not_be_long_by_what_is_no_part_of_it(product: Product, filler: bytes) -> None:
+    body = [FILE + form_end(), *[filler * 200_000] * 16]
     answer = product.stranger.post(IMAGES, content=iter(body), headers={"content-type": form_type()})
     assert_problem(answer, 413, "image.too_large")
 

@@ -119,8 +119,7 @@ class FormUpload(UploadRequest):
                 max_header_size=MAX_PART_HEADER_BYTES,
                 header_charset="utf8",
             )
-            async for chunk in self._body.chunks():
-                refuse_if_longer(self._body.received - self.beside_file, self.kinds())
+            async for chunk in self._from_first_boundary():
                 for event in parser.parse(chunk):
                     if file_bytes := self._take(event):
                         yield file_bytes
@@ -131,6 +130,22 @@ class FormUpload(UploadRequest):
             ) from MultipartError(*error.args[:1])  # the second quotes what was sent, and the log quotes nobody
         if self._files == 0:
             raise _invalid([FieldError("file", "There is no file in the form. Send it as the field 'file'.")])
+
+    async def _from_first_boundary(self) -> AsyncIterator[bytes]:
+        """Give the body, which has nothing but line ends before its first boundary.
+
+        What else may stand there (RFC 2046 §5.1.1) no client sends, and the parser skips it, refuses it or overlooks
+        the boundary behind it, depending on the pieces that it comes in.
+        """
+        begun, held, boundary = False, b"", b"--" + self._boundary.encode()
+        async for chunk in self._body.chunks():
+            refuse_if_longer(self._body.received - self.beside_file, self.kinds())
+            held = chunk if begun else (held + chunk).lstrip(b"\r\n")
+            begun = begun or held.startswith(boundary)
+            if begun:
+                yield held
+            elif not boundary.startswith(held):
+                raise MultipartError("something stands before the first boundary")
 
     def _take(self, event: MultipartSegment | bytes | bytearray | None) -> bytes:
         """Follow one event of the parser and return the bytes it has of the file."""
