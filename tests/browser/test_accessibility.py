@@ -74,11 +74,12 @@ def test_everything_is_done_by_keyboard_alone(visitor: Visitor, product: Product
     assert visitor.clipboard() == image["url"]
     keyboard.press("Shift+Tab")
     keyboard.press("Enter")
-    assert focused(page) == "Keep"
-    keyboard.press("Shift+Tab")
+    visitor.announced("a.jpg is deleted. Undo brings it back.")
+    assert focused(page) == "Undo"
+    keyboard.press("Tab")
     assert focused(page) == "Delete for good"
     keyboard.press("Enter")
-    visitor.announced("a.jpg is deleted.")
+    visitor.announced("a.jpg is deleted for good.")
     assert product.stranger.get(image["url"]).status_code == 410
     assert focused(page) == "Copy link"  # of b.jpg: the keyboard's place is not lost with the picture
     assert page.evaluate("document.activeElement.closest('.card').querySelector('h3').innerText") == "b.jpg"

@@ -41,7 +41,7 @@ def test_every_error_code_is_explained_where_problems_point_to(visitor: Visitor,
 
 def test_the_fields_of_an_image_are_listed_with_their_types(visitor: Visitor) -> None:
     visitor.open("/docs")
-    operation = visitor.page.locator(".operation", has_text="POST /api/v1/images")
+    operation = visitor.page.get_by_role("article", name="Upload an image")
     operation.get_by_text("Fields of the 201 answer").click()
     row = operation.get_by_role("row", name="state processing")
     expect(row).to_contain_text("processing | ready | rejected | failed | quarantined | trashed | purged")

@@ -40,9 +40,11 @@ def test_a_chosen_file_becomes_a_thumbnail_a_link_and_is_deleted_for_good(visito
     assert product.stranger.get(image["url"]).status_code == 200
 
     card.get_by_role("button", name="Delete", exact=True).click()
+    expect(card).to_have_attribute("data-state", "trashed")
+    visitor.announced("sunset.jpg is deleted. Undo brings it back.")
     card.get_by_role("button", name="Delete for good").click()
     expect(visitor.cards()).to_have_count(0)
-    visitor.announced("sunset.jpg is deleted.")
+    visitor.announced("sunset.jpg is deleted for good.")
     assert product.stranger.get(f"/api/v1/images/{image['id']}").status_code == 410
     assert product.stranger.get(image["url"]).status_code == 410
 
@@ -186,20 +188,51 @@ def test_what_one_browser_uploaded_another_does_not_list(visitor: Visitor, brows
         expect(other.cards()).to_have_count(0)
 
 
-def test_deleting_asks_in_place_and_can_be_left_undone(visitor: Visitor) -> None:
+def test_a_delete_is_undone_in_place(visitor: Visitor, product: Product) -> None:
     visitor.upload(sent_file("keep.jpg", samples.jpeg(seed=25)))
-    card = visitor.card("keep.jpg")
-    ask = card.get_by_role("button", name="Delete", exact=True)
-    for leave in ("Keep", "Escape"):
-        ask.click()
-        expect(card.get_by_role("group", name="Delete keep.jpg")).to_be_visible()
-        expect(card.get_by_role("button", name="Keep")).to_be_focused()
-        if leave == "Keep":
-            card.get_by_role("button", name="Keep").click()
-        else:
-            visitor.page.keyboard.press("Escape")
-        expect(ask).to_be_focused()
+    card, image = visitor.card("keep.jpg"), visitor.image_of("keep.jpg")
+    delete = card.get_by_role("button", name="Delete", exact=True)
+    undo = card.get_by_role("button", name="Undo")
+    delete.click()
+    expect(undo).to_be_focused()
+    expect(card.get_by_role("button", name="Copy link")).to_be_hidden()
+    assert product.stranger.get(image["url"]).status_code == 404
+    visitor.page.keyboard.press("Enter")
     expect(card).to_have_attribute("data-state", "ready")
+    visitor.announced("keep.jpg is back.")
+    expect(card.get_by_role("button", name="Copy link")).to_be_focused()
+    assert product.stranger.get(image["url"]).status_code == 200
+
+
+def test_what_was_deleted_can_be_undone_after_a_reload(visitor: Visitor, product: Product) -> None:
+    visitor.upload(sent_file("later.jpg", samples.jpeg(seed=26)))
+    image = visitor.image_of("later.jpg")
+    visitor.card("later.jpg").get_by_role("button", name="Delete", exact=True).click()
+    expect(visitor.card("later.jpg")).to_have_attribute("data-state", "trashed")
+    visitor.page.reload()
+    expect(visitor.card("later.jpg")).to_have_attribute("data-state", "trashed")
+    visitor.card("later.jpg").get_by_role("button", name="Undo").click()
+    expect(visitor.card("later.jpg")).to_have_attribute("data-state", "ready")
+    assert shown_width(visitor.card("later.jpg").locator(".picture img")) > 0
+    assert product.stranger.get(image["url"]).status_code == 200
+
+
+def test_what_was_put_into_the_trash_elsewhere_can_be_undone_here(visitor: Visitor, product: Product) -> None:
+    visitor.upload(sent_file("elsewhere.jpg", samples.jpeg(seed=27)))
+    product.client.delete(f"/api/v1/images/{visitor.image_of('elsewhere.jpg')['id']}").raise_for_status()
+    visitor.expected_statuses.add(404)
+    visitor.page.reload()
+    visitor.card("elsewhere.jpg").get_by_role("button", name="Undo").click()
+    expect(visitor.card("elsewhere.jpg")).to_have_attribute("data-state", "ready")
+
+
+def test_a_deleted_picture_that_is_dismissed_is_forgotten(visitor: Visitor) -> None:
+    visitor.upload(sent_file("away.jpg", samples.jpeg(seed=28)))
+    visitor.card("away.jpg").get_by_role("button", name="Delete", exact=True).click()
+    visitor.card("away.jpg").get_by_role("button", name="Dismiss").click()
+    expect(visitor.cards()).to_have_count(0)
+    visitor.page.reload()
+    expect(visitor.page.get_by_role("heading", name="Drop a picture.")).to_be_visible()
 
 
 def test_the_page_says_what_the_settings_allow(visitor: Visitor) -> None:

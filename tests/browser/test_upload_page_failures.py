@@ -13,7 +13,7 @@ pytestmark = pytest.mark.chromium
 
 PHOTO = samples.jpeg(seed=40)
 IMAGES = "**/api/v1/images"
-ONE_IMAGE = re.compile(r"/api/v1/images/img_\w+$")
+ONE_IMAGE = re.compile(r"/api/v1/images/img_\w+(\?purge=true)?$")
 BUSY = {"detail": "Too many uploads from your address. Try again in 1 s.", "code": "rate_limited"}
 
 
@@ -214,10 +214,13 @@ def test_a_delete_that_fails_leaves_the_picture_and_says_why(visitor: Visitor) -
     card = visitor.card("stays.jpg")
     delete = card.get_by_role("button", name="Delete", exact=True)
     delete.click()
-    card.get_by_role("button", name="Delete for good").click()
     expect(card.locator(".problem")).to_have_text("The database is away.")
     expect(card.get_by_role("button", name="Copy link")).to_be_visible()
     delete.click()
+    expect(card).to_have_attribute("data-state", "trashed")
+    visitor.page.route(ONE_IMAGE, lambda route: problem(route, 503, away, retry_after="1"), times=1)
+    card.get_by_role("button", name="Delete for good").click()
+    expect(card.locator(".problem")).to_have_text("The database is away.")
     card.get_by_role("button", name="Delete for good").click()
     expect(visitor.cards()).to_have_count(0)
 

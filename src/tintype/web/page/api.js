@@ -96,9 +96,9 @@ export function uploadImage(file, { name, onProgress, onSent, signal }) {
   });
 }
 
-/** @returns {Promise<object>} the image as it is now */
-export async function getImage(id) {
-  return (await ask("GET", `${IMAGES}/${id}`)).json();
+/** @returns {Promise<object>} the image as it is now; what is in the trash is shown to the holder of its token alone */
+export async function getImage(id, deleteToken) {
+  return (await ask("GET", `${IMAGES}/${id}`, deleteToken ? { "Upload-Token": deleteToken } : {})).json();
 }
 
 /** @returns {Promise<object[]>} what the image can be shown as: preset, format, width, height, bytes, url, state */
@@ -106,8 +106,18 @@ export async function listVariants(id) {
   return (await (await ask("GET", `${IMAGES}/${id}/variants`)).json()).items;
 }
 
+/** Put an image into the trash: nobody sees it from now on. */
+export async function trashImage(id, deleteToken) {
+  await ask("DELETE", `${IMAGES}/${id}`, { "Upload-Token": deleteToken });
+}
+
+/** @returns {Promise<object>} the image, out of the trash as it was */
+export async function restoreImage(id, deleteToken) {
+  return (await ask("POST", `${IMAGES}/${id}/restore`, { "Upload-Token": deleteToken })).json();
+}
+
 /** Delete an image for good. One that is gone already is as good as deleted. */
-export async function deleteImage(id, deleteToken) {
+export async function purgeImage(id, deleteToken) {
   try {
     await ask("DELETE", `${IMAGES}/${id}?purge=true`, { "Upload-Token": deleteToken });
   } catch (error) {

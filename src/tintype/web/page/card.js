@@ -22,6 +22,8 @@ const STATUS = {
   checking: ({ isBeingCancelled }) => (isBeingCancelled ? "Cancelling" : "Checking"),
   processing: () => "Making thumbnails",
   deleting: () => "Deleting",
+  trashed: () => "Deleted. Nobody sees it any more.",
+  restoring: () => "Bringing it back",
   cancelled: () => "Cancelled",
   failed: ({ size }) => fileSize(size),
 };
@@ -34,6 +36,7 @@ const ACTIONS = {
   overdue: () => ["again"],
   failed: ({ retryable }) => (retryable ? ["retry", "dismiss"] : ["dismiss"]),
   cancelled: () => ["retry", "dismiss"],
+  trashed: () => ["undo", "purge", "dismiss"],
   gone: () => ["dismiss"],
 };
 
@@ -41,10 +44,9 @@ let cards = 0;
 
 export class Card {
   #upload;
-  #asking = false;
   #announcer;
 
-  /** `ask` gets the name of what is wanted: cancel, retry, again, dismiss, delete. */
+  /** `ask` gets the name of what is wanted: cancel, retry, again, dismiss, delete, undo, purge. */
   constructor(template, upload, { announcer, ask }) {
     this.#upload = upload;
     this.#announcer = announcer;
@@ -53,9 +55,8 @@ export class Card {
     this.element.addEventListener("click", (event) => {
       const button = event.target.closest("button");
       if (button?.dataset.copy) this.#copy(button);
-      else if (button?.dataset.do) this.#do(button.dataset.do, ask);
+      else if (button?.dataset.do) ask(button.dataset.do);
     });
-    this.element.addEventListener("keydown", (event) => event.key === "Escape" && this.#asking && this.#ask(false));
     this.#part(".picture img").addEventListener("error", () => this.#part(".picture").classList.add("blank"));
     this.#part(".picture img").addEventListener("load", () => this.#part(".picture").classList.remove("blank"));
     this.show();
@@ -68,7 +69,6 @@ export class Card {
     this.#part(".name").id = id;
     this.#part(".name").textContent = name;
     this.#part(".name").title = name;
-    this.#part(".confirm").setAttribute("aria-label", `Delete ${name}`);
     this.#part(".progress").setAttribute("aria-label", `Sending ${name}`);
     for (const button of this.element.querySelectorAll("button")) button.setAttribute("aria-describedby", id);
   }
@@ -77,7 +77,6 @@ export class Card {
   show() {
     const { state, problem } = this.#upload;
     const hadFocus = this.element.contains(document.activeElement);
-    if (!this.#mayDelete) this.#asking = false;
     this.element.dataset.state = state;
     this.element.setAttribute("aria-busy", String(this.#upload.isUnderWay));
     this.#part(".meta").textContent = (STATUS[state] ?? facts)(this.#upload);
@@ -126,42 +125,30 @@ export class Card {
     const { state, hasLink } = this.#upload;
     const actions = ACTIONS[state]?.(this.#upload) ?? [];
     const width = hasLink ? shareWidth(this.#upload) : null;
-    this.#part("[data-row=copy]").hidden = !hasLink || this.#asking;
+    this.#part("[data-row=copy]").hidden = !hasLink;
     this.#part("[data-copy=share]").hidden = !width;
     if (!this.#part("[data-copy=share]").classList.contains("copied")) {
       this.#part("[data-copy=share]").textContent = `${width ?? ""} px`;
     }
-    this.#part("[data-row=act]").hidden = actions.length === 0 || this.#asking;
-    for (const name of ["retry", "again", "cancel", "dismiss"]) {
+    this.#part("[data-row=act]").hidden = actions.length === 0;
+    for (const name of ["retry", "again", "cancel", "undo", "purge", "dismiss"]) {
       this.#part(`[data-do=${name}]`).hidden = !actions.includes(name);
     }
-    this.#part("[data-do=ask]").hidden = !this.#mayDelete || this.#asking;
-    this.#part(".confirm").hidden = !this.#asking;
-    if (!hasLink || this.#asking) this.#part(".by-hand").hidden = true;
+    this.#part("[data-do=delete]").hidden = !this.#mayDelete;
+    if (!hasLink) this.#part(".by-hand").hidden = true;
   }
 
-  /** A button that goes away must not take the keyboard's place on the page with it. */
+  /** A button that goes away must not take the keyboard's place with it, and the card hands it on to the next one. */
   #keepFocus() {
-    if (document.activeElement?.checkVisibility?.() && this.element.contains(document.activeElement)) return;
+    const focused = document.activeElement;
+    if (focused !== this.element && focused?.checkVisibility?.() && this.element.contains(focused)) return;
     this.focus();
   }
 
   /** Put the keyboard on the first button, or on the card itself when it has none. */
   focus() {
-    const buttons = [...this.element.querySelectorAll("[data-row] button, .confirm button")];
+    const buttons = [...this.element.querySelectorAll("[data-row] button")];
     (buttons.find((button) => button.checkVisibility()) ?? this.element).focus();
-  }
-
-  #do(what, ask) {
-    if (what === "ask" || what === "keep") this.#ask(what === "ask");
-    else ask(what);
-  }
-
-  /** Deleting is final, so it is asked for twice, in place; the keyboard lands on the way back. */
-  #ask(asking) {
-    this.#asking = asking;
-    this.show();
-    this.#part(asking ? "[data-do=keep]" : "[data-do=ask]").focus();
   }
 
   async #copy(button) {

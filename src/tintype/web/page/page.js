@@ -67,15 +67,22 @@ function answer(upload, what) {
     upload.follow();
   } else if (what === "delete") {
     upload.delete();
+  } else if (what === "undo") {
+    upload.restore();
+  } else if (what === "purge") {
+    upload.purge();
   } else {
+    if (upload.state === "trashed") forget(upload.image.id);
     remove(upload);
   }
 }
 
 function changed(upload, before, after) {
   const { name, problem } = upload;
-  if (upload.hasLink || after === "refused") keep(upload);
+  if (upload.hasLink || after === "refused" || after === "trashed") keep(upload);
   if (after === "processing") upload.follow();
+  if (after === "trashed" && before === "deleting" && !problem) announcer.say(`${name} is deleted. Undo brings it back.`);
+  if (before === "restoring" && upload.hasLink) announcer.say(`${name} is back.`);
   if (after === "ready" && before === "processing") announcer.say(`${name} is ready.`);
   if (problem && ["failed", "refused", "overdue"].includes(after)) announcer.say(`${name}: ${problem}`);
   if (after === "cancelled") announcer.say(`${name} is cancelled.`);
@@ -93,7 +100,7 @@ function keep(upload) {
 function leave(upload, before) {
   forget(upload.image.id);
   if (before !== "deleting") return;
-  announcer.say(`${upload.name} is deleted.`);
+  announcer.say(`${upload.name} is deleted for good.`);
   remove(upload);
 }
 

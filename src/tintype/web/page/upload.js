@@ -2,21 +2,26 @@
  * One picture on its way: a life cycle, and nothing of the screen.
  *
  * A file waits, is sent, is checked by the server, and from the moment of the answer it is safe and has a link; its
- * thumbnails follow. A picture of an earlier visit begins there.
+ * thumbnails follow. A picture of an earlier visit begins there. What is deleted can be brought back until it is deleted
+ * for good.
  */
 
-import { deleteImage, explainCode, getImage, listVariants, Refusal, uploadImage } from "./api.js";
+import {
+  explainCode, getImage, listVariants, purgeImage, Refusal, restoreImage, trashImage, uploadImage,
+} from "./api.js";
 
 /** An illegal move is a mistake in this page, so it throws. */
 const NEXT = {
   waiting: ["sending", "cancelled", "failed"],
   sending: ["checking", "processing", "waiting", "failed", "cancelled"],
   checking: ["processing", "waiting", "failed", "cancelled"],
-  processing: ["ready", "refused", "overdue", "deleting", "gone"],
-  overdue: ["processing", "refused", "deleting", "gone"],
-  ready: ["refused", "deleting", "gone"],
-  refused: ["deleting", "gone"],
-  deleting: ["ready", "processing", "refused", "overdue", "gone"],
+  processing: ["ready", "refused", "overdue", "deleting", "trashed", "gone"],
+  overdue: ["processing", "refused", "deleting", "trashed", "gone"],
+  ready: ["refused", "deleting", "trashed", "gone"],
+  refused: ["deleting", "trashed", "gone"],
+  deleting: ["ready", "processing", "refused", "overdue", "trashed", "gone"],
+  trashed: ["restoring", "deleting", "gone"],
+  restoring: ["processing", "refused", "trashed", "gone"],
   failed: ["waiting"],
   cancelled: ["waiting"],
   gone: [],
@@ -58,7 +63,7 @@ export class Upload {
   static remembered({ name, added, image, variants, deleteToken }) {
     const upload = new Upload({ name, added });
     Object.assign(upload, { image, variants, deleteToken, size: image.bytes });
-    upload.state = image.state === "ready" ? "ready" : "processing";
+    upload.state = ["ready", "trashed"].includes(image.state) ? image.state : "processing";
     return upload;
   }
 
@@ -98,7 +103,7 @@ export class Upload {
 
   async #accepted({ delete_token: deleteToken, ...image }) {
     if (this.#unwanted) {
-      await deleteImage(image.id, deleteToken);
+      await purgeImage(image.id, deleteToken);
       this.#move("cancelled");
     } else {
       this.#move("processing", { image, deleteToken: deleteToken ?? "", problem: "" });
@@ -166,8 +171,8 @@ export class Upload {
   /** Ask once how the image is. */
   async look() {
     try {
-      const image = await getImage(this.image.id);
-      if (["processing", "ready", "overdue"].includes(this.state)) await this.#learn(image);
+      const image = await getImage(this.image.id, this.deleteToken);
+      if (["processing", "ready", "overdue", "trashed"].includes(this.state)) await this.#learn(image);
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
       if (error.isGone) this.#leave("It was deleted. Nothing of it is left.");
@@ -176,30 +181,57 @@ export class Upload {
   }
 
   async #learn(image) {
-    if (image.state === "ready" && this.state === "processing") {
+    if (image.state === "trashed") {
+      if (this.state !== "trashed") this.#move("trashed", { image, problem: "" });
+    } else if (this.state === "trashed") {
+      await this.restore(); // it is out already: somebody else undid it
+    } else if (image.state === "ready" && this.state === "processing") {
       const variants = await listVariants(image.id).catch(() => []);
       if (this.state === "processing") this.#move("ready", { image, variants, problem: "" });
-    } else if (["rejected", "failed", "quarantined"].includes(image.state) ) {
+    } else if (["rejected", "failed", "quarantined"].includes(image.state)) {
       this.#move("refused", { image, problem: await whyRefused(image) });
-    } else if (image.state === "purged" || image.state === "trashed") {
-      this.#leave("It was deleted.");
     }
   }
 
   #leave(problem) {
-    if (this.state !== "gone" && this.state !== "deleting") this.#move("gone", { problem });
+    if (!["gone", "deleting", "restoring"].includes(this.state)) this.#move("gone", { problem });
   }
 
-  /** Delete the image for good; when that fails, everything is as before, and `problem` says why. */
+  /** Put the image into the trash. */
   async delete() {
-    const before = this.state;
-    this.#move("deleting", { problem: "" });
-    try {
-      await deleteImage(this.image.id, this.deleteToken);
+    await this.#ask("deleting", async () => {
+      await trashImage(this.image.id, this.deleteToken);
+      this.#move("trashed", { image: { ...this.image, state: "trashed" } });
+    });
+  }
+
+  /** Take the image out of the trash. */
+  async restore() {
+    await this.#ask("restoring", async () => {
+      const image = await restoreImage(this.image.id, this.deleteToken);
+      this.#move("processing", { image });
+      await this.#learn(image);
+    });
+  }
+
+  /** Delete the image for good. */
+  async purge() {
+    await this.#ask("deleting", async () => {
+      await purgeImage(this.image.id, this.deleteToken);
       this.#move("gone");
+    });
+  }
+
+  /** Ask the server for something; when that fails, everything is as before, and `problem` says why. */
+  async #ask(meanwhile, request) {
+    const before = this.state;
+    this.#move(meanwhile, { problem: "" });
+    try {
+      await request();
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
-      this.#move(before, { problem: error.message });
+      if (error.isGone) this.#move("gone", { problem: "It was deleted. Nothing of it is left." });
+      else this.#move(before, { problem: error.message });
     }
   }
 
