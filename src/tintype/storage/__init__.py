@@ -1,1 +1,1 @@
-"""What the blob store holds as a whole: its journal, and its inventory compared with the rows."""
+"""What several stories do with bytes: how they come in, the journal of what went, the inventory beside the rows."""

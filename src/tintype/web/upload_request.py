@@ -7,41 +7,28 @@ is known, the file may be as long as the longest kind allows; its own limit is c
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Final
 
-from multipart import MultipartError, MultipartSegment, PushMultipartParser
-
 from tintype.domain.digest import BadDigest, parse_hex_sha256
-from tintype.domain.errors import Code, FieldError, Problem
+from tintype.domain.errors import FieldError
+from tintype.domain.image import Attachment
 from tintype.domain.kind import UploadKind
 from tintype.domain.visibility import Visibility
-from tintype.usecases.upload_image import Submission, refuse_if_longer
+from tintype.usecases.upload_image import Submission
 from tintype.web.auth import Caller
 from tintype.web.body import RequestBody
+from tintype.web.form_file import FORM_BYTES, FormFile
+from tintype.web.image_fields import (
+    MAX_ALT_CHARACTERS,
+    MAX_TITLE_CHARACTERS,
+    check_attachment,
+    check_attachment_text,
+    check_expires_in,
+    check_tags,
+    check_text,
+    check_visibility,
+    invalid,
+)
 
 DEFAULT_KIND: Final = "image"
-
-MAX_TITLE_CHARACTERS: Final = 500
-"""A title is a line; this many wrap to a paragraph on any screen."""
-
-MAX_ALT_CHARACTERS: Final = 5_000
-"""Somebody has to listen to it: at the speed of speech this is five minutes, and a page of text in a picture fits."""
-
-MAX_TAGS: Final = 30
-"""Tags per image. Each will be an entry of an index, and more than a few tell nothing apart."""
-
-MAX_TAG_CHARACTERS: Final = 50
-"""A tag is a word or three, shown whole on a button."""
-
-MAX_FIELD_BYTES: Final = 4 * MAX_ALT_CHARACTERS
-"""The longest field in UTF-8, where a character has four bytes at most. It is kept in memory."""
-
-MAX_PART_HEADER_BYTES: Final = 16_384
-"""A field's name and a file's, which has 255 bytes on most disks (three times that, percent-encoded)."""
-
-MAX_PARTS: Final = 64
-"""Parts of a form, and fields of a query: one of each field, every tag by itself, and as many again for new fields."""
-
-FORM_BYTES: Final = MAX_PARTS * (MAX_PART_HEADER_BYTES + MAX_FIELD_BYTES)
-"""What a form may have beside the file's bytes: each part its header and, at the most, a field."""
 
 
 class UploadRequest:
@@ -77,7 +64,7 @@ class UploadRequest:
 
     def _kind(self, name: str) -> UploadKind:
         if name not in self._kinds:
-            raise _invalid([FieldError("kind", f"There is no kind {name[:40]!r}; there are {', '.join(self._kinds)}.")])
+            raise invalid([FieldError("kind", f"There is no kind {name[:40]!r}; there are {', '.join(self._kinds)}.")])
         return self._kinds[name]
 
 
@@ -105,137 +92,59 @@ class FormUpload(UploadRequest):
         boundary: str,
     ) -> None:
         super().__init__(body, given, kinds, caller)
-        self._boundary = boundary
-        self._segment: MultipartSegment | None = None
-        self._text = bytearray()
-        self._files = 0
+        self._form = FormFile(body, boundary, given=self._given, kinds=self.kinds)
 
-    async def chunks(self) -> AsyncIterator[bytes]:
+    def chunks(self) -> AsyncIterator[bytes]:
         """Give the bytes of the file, and read the fields on the way."""
-        try:
-            parser = PushMultipartParser(
-                self._boundary,
-                max_segment_count=MAX_PARTS,
-                max_header_size=MAX_PART_HEADER_BYTES,
-                header_charset="utf8",
-            )
-            async for chunk in self._from_first_boundary():
-                for event in parser.parse(chunk):
-                    if file_bytes := self._take(event):
-                        yield file_bytes
-            parser.close()
-        except MultipartError as error:
-            raise Problem(
-                Code.REQUEST_UNREADABLE, "The form cannot be read: it breaks off or is not multipart/form-data."
-            ) from MultipartError(*error.args[:1])  # the second quotes what was sent, and the log quotes nobody
-        if self._files == 0:
-            raise _invalid([FieldError("file", "There is no file in the form. Send it as the field 'file'.")])
-
-    async def _from_first_boundary(self) -> AsyncIterator[bytes]:
-        """Give the body, which has nothing but line ends before its first boundary.
-
-        What else may stand there (RFC 2046 §5.1.1) no client sends, and the parser skips it, refuses it or overlooks
-        the boundary behind it, depending on the pieces that it comes in.
-        """
-        begun, held, boundary = False, b"", b"--" + self._boundary.encode()
-        async for chunk in self._body.chunks():
-            refuse_if_longer(self._body.received - self.beside_file, self.kinds())
-            held = chunk if begun else (held + chunk).lstrip(b"\r\n")
-            begun = begun or held.startswith(boundary)
-            if begun:
-                yield held
-            elif not boundary.startswith(held):
-                raise MultipartError("something stands before the first boundary")
-
-    def _take(self, event: MultipartSegment | bytes | bytearray | None) -> bytes:
-        """Follow one event of the parser and return the bytes it has of the file."""
-        if isinstance(event, MultipartSegment):
-            self._begin(event)
-        elif event is None:
-            self._end()
-        elif self._is_file():
-            return bytes(event)
-        else:
-            self._text += event
-            if len(self._text) > MAX_FIELD_BYTES:
-                raise _invalid([FieldError(self._name(), f"A field has at most {MAX_FIELD_BYTES} bytes.")])
-        return b""
-
-    def _begin(self, segment: MultipartSegment) -> None:
-        self._segment = segment
-        self._text.clear()
-        if self._is_file():
-            self._files += 1
-        if self._files > 1:
-            raise _invalid(
-                [FieldError("file", "One request takes one file. Send the others in requests of their own.")]
-            )
-
-    def _end(self) -> None:
-        if not self._is_file():
-            self._given.append((self._name(), self._text.decode("utf-8", errors="replace")))
-
-    def _is_file(self) -> bool:
-        return self._name() == "file"
-
-    def _name(self) -> str:
-        return (self._segment.name or "") if self._segment is not None else ""
+        return self._form.chunks()
 
 
 def _check(given: Sequence[tuple[str, str]], kind: UploadKind, caller: Caller) -> Submission:
     errors: list[FieldError] = []
+    values = read_once([pair for pair in given if pair[0] != "tags"], _FIELDS, errors)
+    submission = Submission(
+        tenant=caller.tenant,
+        key=caller.key,
+        kind=kind,
+        title=check_text("title", values.get("title", ""), MAX_TITLE_CHARACTERS, errors),
+        alt=check_text("alt", values.get("alt", ""), MAX_ALT_CHARACTERS, errors),
+        tags=check_tags([tag for name, value in given if name == "tags" for tag in value.split(",")], errors),
+        visibility=_visibility(values, errors),
+        expires_in=check_expires_in(values["expires_in"], errors) if "expires_in" in values else None,
+        attached_to=_attachment(values, errors),
+        sha256=read_sha256(values, errors),
+    )
+    if errors:
+        raise invalid(errors)
+    return submission
+
+
+_FIELDS: Final = frozenset(
+    {
+        *("kind", "title", "alt", "visibility", "is_public", "sha256"),
+        *("expires_in", "attach_to", "attach_type", "attach_id"),
+    }
+)
+
+
+def read_once(given: Sequence[tuple[str, str]], known: frozenset[str], errors: list[FieldError]) -> dict[str, str]:
+    """Return the values of the known fields, each of which may be given once."""
     values: dict[str, str] = {}
-    tags: list[str] = []
     for name, value in given:
-        if name == "tags":
-            tags += [tag.strip() for tag in value.split(",") if tag.strip()]
-        elif name not in _FIELDS:
+        if name not in known:
             errors.append(FieldError(name[:40], "There is no such field."))
         elif name in values:
             errors.append(FieldError(name, "The field is given twice."))
         else:
             values[name] = value
-    if len(tags) > MAX_TAGS or any(len(tag) > MAX_TAG_CHARACTERS for tag in tags):
-        errors.append(FieldError("tags", f"At most {MAX_TAGS} tags of {MAX_TAG_CHARACTERS} characters."))
-    if any("\0" in tag for tag in tags):
-        errors.append(FieldError("tags", "A tag has no NUL character."))
-    submission = Submission(
-        tenant=caller.tenant,
-        key=caller.key,
-        kind=kind,
-        title=_text(values, "title", MAX_TITLE_CHARACTERS, errors),
-        alt=_text(values, "alt", MAX_ALT_CHARACTERS, errors),
-        tags=tuple(dict.fromkeys(tags)),
-        visibility=_visibility(values, errors),
-        sha256=_sha256(values, errors),
-    )
-    if errors:
-        raise _invalid(errors)
-    return submission
-
-
-_FIELDS: Final = frozenset({"kind", "title", "alt", "visibility", "is_public", "sha256"})
-
-
-def _text(values: Mapping[str, str], name: str, most: int, errors: list[FieldError]) -> str | None:
-    value = values.get(name, "").strip()
-    if len(value) > most:
-        errors.append(FieldError(name, f"At most {most} characters."))
-    if "\0" in value:
-        errors.append(FieldError(name, "A text has no NUL character."))
-    return value or None
+    return values
 
 
 def _visibility(values: Mapping[str, str], errors: list[FieldError]) -> Visibility | None:
-    if (
-        "visibility" in values and "is_public" in values
-    ):  # one of them would be ignored, and it might be the private one
+    if "visibility" in values and "is_public" in values:  # one would be ignored, and it might be the private one
         errors.append(FieldError("is_public", "Give either visibility or is_public, not both."))
     elif "visibility" in values:
-        allowed = [Visibility.PUBLIC, Visibility.UNLISTED, Visibility.PRIVATE]
-        if values["visibility"] in allowed:
-            return Visibility(values["visibility"])
-        errors.append(FieldError("visibility", f"One of {', '.join(allowed)}."))
+        return check_visibility(values["visibility"], errors)
     elif "is_public" in values:
         if values["is_public"] in {"true", "false"}:
             return Visibility.PUBLIC if values["is_public"] == "true" else Visibility.UNLISTED
@@ -243,15 +152,18 @@ def _visibility(values: Mapping[str, str], errors: list[FieldError]) -> Visibili
     return None
 
 
-def _sha256(values: Mapping[str, str], errors: list[FieldError]) -> bytes | None:
+def _attachment(values: Mapping[str, str], errors: list[FieldError]) -> Attachment | None:
+    if "attach_to" in values:
+        return check_attachment_text(values["attach_to"], errors)
+    if "attach_type" in values or "attach_id" in values:
+        return check_attachment(values.get("attach_type", ""), values.get("attach_id", ""), errors)
+    return None
+
+
+def read_sha256(values: Mapping[str, str], errors: list[FieldError]) -> bytes | None:
+    """Return the SHA-256 that the file is said to have."""
     try:
         return parse_hex_sha256(values["sha256"].strip()) if "sha256" in values else None
     except BadDigest as error:
         errors.append(FieldError("sha256", f"This {error}."))
         return None
-
-
-def _invalid(errors: list[FieldError]) -> Problem:
-    return Problem(
-        Code.REQUEST_INVALID, "Some fields are not right; `errors` names each of them.", errors=tuple(errors)
-    )
