@@ -1,6 +1,7 @@
 """Builds the system: the only file that chooses adapters. Arguments in, objects out; nothing starts here by itself."""
 
 import asyncio
+import functools
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import Final
 import structlog
 
 from tintype.adapters.blobs_local import LocalBlobStore
+from tintype.adapters.origin_http import HttpOrigin
 from tintype.adapters.postgres_durability import violations_in
 from tintype.adapters.render_pool import RenderPool, RenderPoolConfig
 from tintype.adapters.staging_local import LocalStaging
@@ -24,21 +26,30 @@ from tintype.domain.pace import PaceLimits
 from tintype.periodic import Periodic, PeriodicTask
 from tintype.ports.blobs import BlobStore
 from tintype.reads.delivery import DeliveryRecords
+from tintype.reads.image_list import ImageList
 from tintype.reads.jobs import JobList
 from tintype.reads.progress import Progress
+from tintype.reads.receipts import Receipts
 from tintype.settings import SECRET_KEY_FILE, Settings, load_settings
 from tintype.settings_values import directory_of
+from tintype.storage.intake import Intake
 from tintype.telemetry.logs import configure_logs
 from tintype.telemetry.metrics import Metrics, make_metrics, resident_bytes
 from tintype.upkeep import GarbageConfig, Upkeep, build_upkeep
+from tintype.usecases.change_image import ChangeImage
 from tintype.usecases.dead_letters import DeadLetters
 from tintype.usecases.find_lost_images import FindLostImages
+from tintype.usecases.hold_image import HoldImage
 from tintype.usecases.make_variants import MakeVariants
+from tintype.usecases.prove_purge import ProvePurge
 from tintype.usecases.purge_image import PurgeImage
+from tintype.usecases.replace_content import ReplaceContent
 from tintype.usecases.reprocess_image import ReprocessImage
+from tintype.usecases.sweep_images import SweepImages
 from tintype.usecases.sweep_requests import sweep_requests
 from tintype.usecases.trash_image import TrashImage
 from tintype.usecases.upload_image import UploadImage
+from tintype.web.addresses import traces_of
 from tintype.web.app import Application, make_litestar
 from tintype.web.auth import Authenticator
 from tintype.web.body import BodyLimits
@@ -81,11 +92,16 @@ WORKER_SPARE_CONNECTIONS: Final = 2
 """Beside one for each job: for the notifier and for the sweep, which must not wait for jobs."""
 
 
+_LOCAL: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 -- nothing is bound here
+"""Where a server that listens everywhere is reached from its own machine."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Parts:
     """What API and worker processes have in common."""
 
     database: Database
+    clock: DatabaseClock
     config: DatabaseConfig
     blobs: BlobStore
     notifier: Notifier
@@ -111,7 +127,8 @@ def api_application() -> Application:
 def build_api(settings: Settings) -> Application:
     """Return the application; its lifespan opens and closes everything."""
     parts = _parts(settings, DatabaseConfig(_database_url(settings)), renderers=API_RENDERERS, nice=API_NICE)
-    records, authenticator = DeliveryRecords(parts.database), Authenticator(parts.database)
+    records = DeliveryRecords(parts.database, parts.clock)
+    authenticator = Authenticator(parts.database)
     listener = ImageListener(parts.config, on_change=records.forget, on_connection=records.hearing)
 
     progress = Progress(
@@ -157,19 +174,32 @@ def _delivery(settings: Settings, parts: _Parts, records: DeliveryRecords, authe
 def _images_api(
     settings: Settings, parts: _Parts, records: DeliveryRecords, progress: Progress, authenticator: Authenticator
 ) -> ImagesApi:
+    intake = Intake(blobs=parts.blobs, staging=local_staging(settings))
     upload_image = UploadImage(
         database=parts.database,
-        blobs=parts.blobs,
-        staging=local_staging(settings),
-        clock=DatabaseClock(parts.database),
+        intake=intake,
+        clock=parts.clock,
         notifier=parts.notifier,
         server_key=server_key(settings),
+    )
+    change_image = ChangeImage(database=parts.database, clock=parts.clock, server_key=server_key(settings))
+    replace_content = ReplaceContent(
+        database=parts.database,
+        intake=intake,
+        clock=parts.clock,
+        notifier=parts.notifier,
+        remove_blob=parts.purge_image.remove_blob,
     )
     body = settings.upload
     return ImagesApi(
         upload_image=upload_image,
+        change_image=change_image,
+        replace_content=replace_content,
         trash_image=TrashImage(database=parts.database, notifier=parts.notifier),
         purge_image=parts.purge_image,
+        hold_image=HoldImage(database=parts.database),
+        image_list=ImageList(parts.database),
+        receipts=Receipts(parts.database),
         records=records,
         progress=progress,
         authenticator=authenticator,
@@ -224,15 +254,16 @@ async def _work(settings: Settings) -> None:
 
     worker = Worker(
         database=parts.config,
-        clock=DatabaseClock(parts.database),
+        clock=parts.clock,
         config=WorkerConfig(
             concurrency=settings.renderers * JOBS_PER_RENDERER, retry_seconds=settings.jobs.retry_seconds
         ),
         stories=Stories(
-            parts.make_variants,
-            parts.purge_image,
-            DeadLetters(database=parts.database, notifier=parts.notifier),
-            Periodic(parts.database, _periodic_tasks(settings, parts)),
+            make_variants=parts.make_variants,
+            purge_image=parts.purge_image,
+            prove_purge=ProvePurge(database=parts.database, origin=HttpOrigin(origin_url(settings))),
+            dead_letters=DeadLetters(database=parts.database, notifier=parts.notifier),
+            periodic=Periodic(parts.database, _periodic_tasks(settings, parts)),
         ),
         metrics=parts.metrics,
         measure=measure,
@@ -256,6 +287,13 @@ def _periodic_tasks(settings: Settings, parts: _Parts) -> Iterator[PeriodicTask]
         count=lambda outcome: parts.metrics.lost_images.labels(outcome).inc(),
     )
     yield PeriodicTask("lost_images", schedule["lost_images"], find_lost_images)
+    sweep = SweepImages(
+        database=parts.database,
+        clock=parts.clock,
+        purge_due=parts.purge_image.due,
+        trash_keep=settings.trash_keep,
+    )
+    yield PeriodicTask("sweep", schedule["sweep"], sweep)
     upkeep = upkeep_of(settings, parts.database)
     yield PeriodicTask("gc", schedule["gc"], upkeep.collect_garbage)
     yield PeriodicTask("sweep_requests", schedule["sweep_requests"], lambda: sweep_requests(parts.database))
@@ -276,11 +314,12 @@ def upkeep_of(settings: Settings, database: Database) -> Upkeep:
             damaged = await damaged_pages(connection)
         return [*violations, f"PostgreSQL found {damaged} damaged pages."] if damaged else violations
 
+    blobs = blob_store(settings)
     return build_upkeep(
         database=database,
-        blobs=blob_store(settings),
+        blobs=blobs,
         staging=local_staging(settings),
-        presets=_presets(settings),
+        purge_image=_purge_image(settings, database, blobs),
         config=GarbageConfig(
             grace=timedelta(hours=settings.upkeep.grace_hours),
             keep_journal=timedelta(days=settings.upkeep.journal_days),
@@ -294,8 +333,18 @@ def local_staging(settings: Settings) -> LocalStaging:
     return LocalStaging(settings.data / "staging", reserve_bytes=settings.upload.reserve_bytes)
 
 
-def _presets(settings: Settings) -> frozenset[str]:
-    return frozenset(preset.name for kind in settings.kinds.values() for preset in kind.recipe.presets)
+def _purge_image(settings: Settings, database: Database, blobs: BlobStore) -> PurgeImage:
+    presets = frozenset(preset.name for kind in settings.kinds.values() for preset in kind.recipe.presets)
+    traces = functools.partial(traces_of, kinds=settings.kinds)
+    return PurgeImage(database=database, blobs=blobs, presets=presets, traces=traces)
+
+
+def origin_url(settings: Settings) -> str:
+    """Return where a worker reaches the API: where this machine serves, or the public address of one that does not."""
+    if settings.role == "worker" and settings.public_url is not None:
+        return settings.public_url
+    host = _LOCAL.get(settings.host, settings.host)
+    return f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
 
 
 def worker_database(settings: Settings) -> DatabaseConfig:
@@ -339,8 +388,9 @@ def _parts(settings: Settings, config: DatabaseConfig, *, renderers: int, nice: 
         observe_render=metrics.render_seconds.observe,
         most_under_way=settings.render.queue + renderers,
     )
-    purge_image = PurgeImage(database=database, blobs=blobs, presets=_presets(settings))
-    return _Parts(database, config, blobs, notifier, renderer, metrics, make_variants, purge_image)
+    purge_image = _purge_image(settings, database, blobs)
+    clock = DatabaseClock(database)
+    return _Parts(database, clock, config, blobs, notifier, renderer, metrics, make_variants, purge_image)
 
 
 def render_config(settings: Settings, *, processes: int, nice: int) -> RenderPoolConfig:

@@ -8,6 +8,7 @@ import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from importlib import resources
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -22,6 +23,7 @@ from tintype.settings_values import (
     amount,
     blobs_url,
     cron,
+    duration,
     http_url,
     key_of,
     list_of,
@@ -42,6 +44,9 @@ from tintype.settings_values import (
 T = TypeVar("T")
 
 ENVIRONMENT_PREFIX: Final = "TINTYPE_"
+
+DEFAULT_TRASH_KEEP: Final = timedelta(days=30)
+"""For a setting that is empty: a trash without an end would be a disk without one."""
 
 SECRET_KEY_FILE: Final = "secret.key"  # noqa: S105 -- a file's name
 """In the data directory: what tokens derive from, unless TINTYPE_SECRET_KEY says otherwise."""
@@ -135,6 +140,8 @@ class Settings:
     render: RenderSettings
     jobs: JobSettings
     upkeep: UpkeepSettings
+    trash_keep: timedelta
+    """How long an image stays in the trash before it is purged."""
     schedule: dict[str, str | None]
     """Task → when it is due, a cron expression in UTC; None is off."""
 
@@ -212,6 +219,7 @@ _NAMED_TABLES: Final = {
         "outputs",
         "visibility",
         "attach",
+        "expires_in",
     ),
 }
 """Tables to which a table of any name may be added, and what may be in it; everywhere else the names are given."""
@@ -323,6 +331,7 @@ def _build(read: _Reader) -> Settings | None:
             grace_hours=read.read("upkeep.grace_hours", positive, 24.0),
             journal_days=read.read("upkeep.journal_days", whole(8, 100_000), 400),
         ),
+        trash_keep=read.read("trash.keep", duration, None) or DEFAULT_TRASH_KEEP,
         schedule={name: read.read(f"schedule.{name}", cron, None) for name in read.table("schedule")},
         events=EventSettings(
             places=read.read("events.places", whole(1, 100_000), 1),
@@ -418,4 +427,5 @@ def _kind(read: _Reader, name: str, presets: dict[str, Preset]) -> UploadKind:
         ),
         visibility=read.read(f"{path}.visibility", Visibility, Visibility.PUBLIC),
         attach=read.read(f"{path}.attach", text, None),
+        expires_in=read.read(f"{path}.expires_in", duration, None),
     )

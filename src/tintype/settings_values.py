@@ -6,6 +6,7 @@ Each converter raises ValueError or TypeError whose text goes on after the value
 import ipaddress
 import re
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, TypeAlias, TypeVar
 from urllib.parse import unquote, urlsplit
@@ -83,6 +84,19 @@ def size(value: object) -> int:
     if match is None or match[2] not in _UNITS or int(match[1]) == 0:
         raise ValueError("is not a size such as 10MB or 8MiB")
     return int(match[1]) * _UNITS[match[2]]
+
+
+_SECONDS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+
+
+def duration(value: object) -> timedelta | None:
+    """Return a span of time; None when it is empty."""
+    if value in {"", None}:
+        return None
+    match = re.fullmatch(r"(\d{1,5}) ?([smhd])", str(value))
+    if match is None or int(match[1]) == 0:
+        raise ValueError("is not a time such as 90s, 15m, 12h or 30d")
+    return timedelta(seconds=int(match[1]) * _SECONDS[match[2]])
 
 
 def cron(value: object) -> str | None:

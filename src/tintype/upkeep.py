@@ -31,12 +31,11 @@ def build_upkeep(
     database: Database,
     blobs: BlobStore,
     staging: Staging,
-    presets: frozenset[str],
+    purge_image: PurgeImage,
     config: GarbageConfig,
     durability: Callable[[], Awaitable[Sequence[str]]],
 ) -> Upkeep:
     """Return the stories on this database and these stores; `durability` as `Verify` wants it."""
-    purge_image = PurgeImage(database=database, blobs=blobs, presets=presets)
     clock = DatabaseClock(database)
     collect_garbage = CollectGarbage(
         database=database,

@@ -35,6 +35,7 @@ from tintype.ports.renderer import RendererBusy, RendererFailed, SourceDamaged
 from tintype.telemetry.metrics import Metrics
 from tintype.usecases.dead_letters import DeadLetters
 from tintype.usecases.make_variants import MakeVariants
+from tintype.usecases.prove_purge import ProvePurge
 from tintype.usecases.purge_image import PurgeImage
 
 ATTEMPTS: Final = 5
@@ -98,6 +99,7 @@ class Stories:
     make_variants: MakeVariants
     purge_image: PurgeImage
     dead_letters: DeadLetters
+    prove_purge: ProvePurge
     periodic: Periodic
 
 
@@ -213,6 +215,11 @@ class Worker:
                 await self._stories.make_variants.make_later(
                     tenant=tenant, image_id=image, version=version, variant=made
                 )
+
+        @self._app.task(name=Task.PROVE_PURGE, queue=QUEUE, retry=retry)
+        async def prove_purge(*, tenant: int, image: int) -> None:
+            with self._accounted(Task.PROVE_PURGE):
+                await self._stories.prove_purge(tenant=tenant, image_id=image)
 
         for name in self._stories.periodic.tasks:
             self._app.task(name=name, queue=QUEUE, retry=retry)(functools.partial(self._run_periodic, name))

@@ -15,14 +15,18 @@ from refusals import assert_problem
 IMAGES: Final = "/api/v1/images"
 
 ROUTES: Final = {
-    "/api/v1/images": {"post"},
-    "/api/v1/images/{image_id}": {"get", "delete"},
-    "/api/v1/images/{image_id}/restore": {"post"},
+    "/api/v1/images": {"get", "post"},
+    "/api/v1/images/{image_id}": {"get", "patch", "delete"},
     "/api/v1/images/{image_id}/variants": {"get", "post"},
+    "/api/v1/images/{image_id}/content": {"put"},
+    "/api/v1/images/{image_id}/restore": {"post"},
+    "/api/v1/images/{image_id}/hold": {"put", "delete"},
+    "/api/v1/images/{image_id}/receipt": {"get"},
     "/api/v1/images/{image_id}/reprocess": {"post"},
+    "/api/v1/images/{image_id}/events": {"get"},
     "/api/v1/jobs": {"get"},
-    "/api/v1/jobs/{job_id}": {"delete"},
     "/api/v1/jobs/{job_id}/retry": {"post"},
+    "/api/v1/jobs/{job_id}": {"delete"},
     "/healthz": {"get"},
     "/readyz": {"get"},
     "/metrics": {"get"},

@@ -37,7 +37,11 @@ def worker(measure: Callable[[], None]) -> Worker:
         clock=cast("Any", Clock()),
         config=WorkerConfig(concurrency=1, retry_seconds=1.0),
         stories=Stories(
-            make_variants=nothing, purge_image=nothing, dead_letters=nothing, periodic=cast("Any", Periodic())
+            make_variants=nothing,
+            purge_image=nothing,
+            prove_purge=nothing,
+            dead_letters=nothing,
+            periodic=cast("Any", Periodic()),
         ),
         metrics=nothing,
         measure=measure,

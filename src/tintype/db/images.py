@@ -1,5 +1,6 @@
 """Images: one row each, in the bucket of its id; state changes are compare-and-set along `domain/image.py`."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, LiteralString
@@ -18,7 +19,7 @@ _SELECT: Final[
 ] = """SELECT id, tenant, secret, owner, created_by, kind, recipe, sha256, source_sha256, format,
     width, height, frames, size, title, alt, tags, visibility, state, state_reason, version, thumbhash, dominant_color,
     write_token_hash, read_token_hash, created_at, updated_at, purged_at, revision, hold, trashed_at, trashed_from,
-    expires_at, attached_type, attached_id FROM images"""
+    expires_at, attached_type, attached_id, replaced_at FROM images"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,16 @@ async def get_image(connection: Connection, image_id: int) -> Image | None:
     return _image(row) if row else None
 
 
+async def get_images(connection: Connection, image_ids: Sequence[int]) -> tuple[Image, ...]:
+    """Return the images with these ids (of this tenant), in their order; one that is not there is left out."""
+    cursor = await connection.execute(
+        _SELECT + " JOIN unnest(%s::int2[], %s::int8[]) AS wanted (bucket, id) USING (bucket, id)",
+        [[bucket_of(image_id) for image_id in image_ids], list(image_ids)],
+    )
+    found = {row[0]: _image(row) for row in await cursor.fetchall()}
+    return tuple(found[image_id] for image_id in image_ids if image_id in found)
+
+
 async def lock_image(connection: Connection, image_id: int) -> Image | None:
     """Return the image and hold its lock until the transaction ends."""
     cursor = await connection.execute(
@@ -153,7 +164,7 @@ def _image(row: tuple[Any, ...]) -> Image:
         width, height, frames, size, title, alt, tags, visibility, state,
         state_reason, version, thumbhash, dominant_color, write_token_hash, read_token_hash,
         created_at, updated_at, purged_at, revision, hold, trashed_at, trashed_from, expires_at,
-        attached_type, attached_id,
+        attached_type, attached_id, replaced_at,
     ) = row  # fmt: skip
     return Image(
         image_id,
@@ -190,4 +201,5 @@ def _image(row: tuple[Any, ...]) -> Image:
         State(trashed_from) if trashed_from is not None else None,
         expires_at,
         Attachment(attached_type, attached_id) if attached_type is not None else None,
+        replaced_at,
     )

@@ -22,6 +22,7 @@ class Task(StrEnum):
     MAKE_VARIANT = "make_variant"
     REMOVE_BLOB = "remove_blob"
     FINISH_PURGE = "finish_purge"
+    PROVE_PURGE = "prove_purge"
 
 
 class Priority(IntEnum):
@@ -35,6 +36,8 @@ class Priority(IntEnum):
     """Variants that somebody asked for while uploads had to wait."""
     BACKFILL = 0
     """What was there before and is made anew."""
+    PROOF = 3
+    """Nobody waits for it, and a mass deletion has as many of them as images."""
 
 
 async def enqueue_process_image(
@@ -82,6 +85,11 @@ async def enqueue_remove_blob(connection: Connection, *, tenant: int, sha256: by
 async def enqueue_finish_purge(connection: Connection, purge: Purge) -> None:
     """Have a purge written to the journal, and the bytes removed that nothing refers to by then."""
     await _enqueue(connection, Task.FINISH_PURGE, Priority.PURGE, {"purge": purge.as_line()})
+
+
+async def enqueue_prove_purge(connection: Connection, *, tenant: int, image: int) -> None:
+    """Have every address of a purged image asked whether it shows anything."""
+    await _enqueue(connection, Task.PROVE_PURGE, Priority.PROOF, {"tenant": tenant, "image": image})
 
 
 async def enqueue_periodic(connection: Connection, name: str, priority: Priority) -> int:

@@ -49,6 +49,15 @@ CREATE FUNCTION tintype.current_tenant() RETURNS bigint
 
 ALTER FUNCTION tintype.current_tenant() OWNER TO tintype_owner;
 
+CREATE FUNCTION tintype.expired_before(in_time timestamp with time zone, in_after timestamp with time zone, in_after_id bigint, in_limit integer) RETURNS TABLE(tenant bigint, id bigint, since timestamp with time zone)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'tintype', 'pg_temp'
+    AS $$ SELECT i.tenant, i.id, i.expires_at FROM images i
+          WHERE i.expires_at <= in_time AND (i.expires_at, i.id) > (in_after, in_after_id) AND NOT i.hold
+          ORDER BY i.expires_at, i.id LIMIT in_limit $$;
+
+ALTER FUNCTION tintype.expired_before(in_time timestamp with time zone, in_after timestamp with time zone, in_after_id bigint, in_limit integer) OWNER TO tintype_owner;
+
 CREATE FUNCTION tintype.find_api_key(in_id bigint, OUT tenant bigint, OUT secret_hash bytea) RETURNS record
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'tintype', 'pg_temp'
@@ -56,6 +65,13 @@ CREATE FUNCTION tintype.find_api_key(in_id bigint, OUT tenant bigint, OUT secret
           WHERE id = in_id AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now()) $$;
 
 ALTER FUNCTION tintype.find_api_key(in_id bigint, OUT tenant bigint, OUT secret_hash bytea) OWNER TO tintype_owner;
+
+CREATE FUNCTION tintype.image_words(title text, alt text, tags text[]) RETURNS tsvector
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$ SELECT to_tsvector('pg_catalog.simple',
+              coalesce(title, '') || ' ' || coalesce(alt, '') || ' ' || array_to_string(tags, ' ')) $$;
+
+ALTER FUNCTION tintype.image_words(title text, alt text, tags text[]) OWNER TO tintype_owner;
 
 CREATE FUNCTION tintype.lost_images(in_seconds double precision, in_limit integer, OUT tenant bigint, OUT id bigint, OUT version integer) RETURNS SETOF record
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -533,6 +549,47 @@ $$;
 
 ALTER FUNCTION tintype.procrastinate_update_heartbeat_v1(worker_id bigint) OWNER TO tintype_owner;
 
+CREATE FUNCTION tintype.search_images(in_words text, in_kind text, in_state text, in_source bytea, in_attached_type text, in_attached_id text, in_before bigint, in_limit integer) RETURNS SETOF bigint
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'tintype', 'pg_temp'
+    AS $_$
+DECLARE
+    newest CONSTANT int4 := 1000;
+    wanted tsquery := plainto_tsquery('pg_catalog.simple', in_words);
+    matches CONSTANT text :=
+        'image_words(title, alt, tags) @@ $2
+             AND ($4 IS NULL OR kind = $4) AND ($5 IS NULL OR source_sha256 = $5)
+             AND ($6 IS NULL OR (attached_type = $6 AND attached_id = $7))
+             AND (expires_at IS NULL OR expires_at > now())';
+    candidates CONSTANT text :=
+        'tenant = $1 AND state <> ''purged'' AND id < $8
+             AND CASE WHEN $3 IS NULL THEN state <> ''trashed'' ELSE state = $3 END';
+    found int8[];
+BEGIN
+    IF numnode(wanted) = 0 THEN
+        RETURN;
+    END IF;
+    wanted := (wanted::text || ':*')::tsquery;
+    EXECUTE 'SELECT array_agg(id) FROM (SELECT id FROM (
+                 SELECT * FROM images WHERE ' || candidates || ' ORDER BY id DESC LIMIT $10) AS new
+             WHERE ' || matches || ' ORDER BY id DESC LIMIT $9) AS page'
+        INTO found
+        USING current_tenant(), wanted, in_state, in_kind, in_source, in_attached_type, in_attached_id, in_before,
+              in_limit, newest;
+    IF cardinality(found) = in_limit THEN
+        RETURN QUERY SELECT unnest(found);
+        RETURN;
+    END IF;
+    RETURN QUERY EXECUTE 'WITH hits AS MATERIALIZED (
+                 SELECT id FROM images WHERE ' || candidates || ' AND ' || matches || '
+                     AND (title IS NOT NULL OR alt IS NOT NULL OR tags <> ''{}''))
+             SELECT id FROM hits ORDER BY id DESC LIMIT $9'
+        USING current_tenant(), wanted, in_state, in_kind, in_source, in_attached_type, in_attached_id, in_before,
+              in_limit;
+END $_$;
+
+ALTER FUNCTION tintype.search_images(in_words text, in_kind text, in_state text, in_source bytea, in_attached_type text, in_attached_id text, in_before bigint, in_limit integer) OWNER TO tintype_owner;
+
 CREATE FUNCTION tintype.sweep_idempotency_keys(in_limit integer) RETURNS bigint
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'tintype', 'pg_temp'
@@ -619,6 +676,15 @@ CREATE FUNCTION tintype.tenants_after(in_tenant bigint, in_limit integer) RETURN
     AS $$ SELECT id FROM tenants WHERE id > in_tenant ORDER BY id LIMIT in_limit $$;
 
 ALTER FUNCTION tintype.tenants_after(in_tenant bigint, in_limit integer) OWNER TO tintype_owner;
+
+CREATE FUNCTION tintype.trashed_before(in_time timestamp with time zone, in_after timestamp with time zone, in_after_id bigint, in_limit integer) RETURNS TABLE(tenant bigint, id bigint, since timestamp with time zone)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'tintype', 'pg_temp'
+    AS $$ SELECT i.tenant, i.id, i.trashed_at FROM images i
+          WHERE i.trashed_at <= in_time AND (i.trashed_at, i.id) > (in_after, in_after_id) AND NOT i.hold
+          ORDER BY i.trashed_at, i.id LIMIT in_limit $$;
+
+ALTER FUNCTION tintype.trashed_before(in_time timestamp with time zone, in_after timestamp with time zone, in_after_id bigint, in_limit integer) OWNER TO tintype_owner;
 
 CREATE TABLE tintype.api_keys (
     id bigint NOT NULL,
@@ -708,6 +774,7 @@ CREATE TABLE tintype.images (
     expires_at timestamp with time zone,
     attached_type text,
     attached_id text,
+    replaced_at timestamp with time zone,
     CONSTRAINT images_secret_check CHECK ((length(secret) = 8)),
     CONSTRAINT images_state_check CHECK ((state = ANY (ARRAY['processing'::text, 'ready'::text, 'rejected'::text, 'failed'::text, 'quarantined'::text, 'trashed'::text, 'purged'::text]))),
     CONSTRAINT images_visibility_check CHECK ((visibility = ANY (ARRAY['public'::text, 'unlisted'::text, 'followers'::text, 'private'::text])))
@@ -807,6 +874,22 @@ ALTER TABLE tintype.procrastinate_workers ALTER COLUMN id ADD GENERATED ALWAYS A
     CACHE 1
 );
 
+CREATE TABLE tintype.purges (
+    bucket smallint NOT NULL,
+    image bigint NOT NULL,
+    tenant bigint NOT NULL,
+    cause text NOT NULL,
+    write_token_hash bytea,
+    paths text[] NOT NULL,
+    cache_tags text[] NOT NULL,
+    purged_at timestamp with time zone DEFAULT now() NOT NULL,
+    statuses integer[],
+    probed_at timestamp with time zone,
+    CONSTRAINT purges_cause_check CHECK ((cause = ANY (ARRAY['request'::text, 'trash'::text, 'expiry'::text])))
+);
+
+ALTER TABLE tintype.purges OWNER TO tintype_owner;
+
 CREATE UNLOGGED TABLE tintype.rate_buckets (
     bucket smallint NOT NULL,
     tenant bigint NOT NULL,
@@ -903,6 +986,9 @@ ALTER TABLE ONLY tintype.procrastinate_periodic_defers
 ALTER TABLE ONLY tintype.procrastinate_workers
     ADD CONSTRAINT procrastinate_workers_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY tintype.purges
+    ADD CONSTRAINT purges_pkey PRIMARY KEY (bucket, image);
+
 ALTER TABLE ONLY tintype.rate_buckets
     ADD CONSTRAINT rate_buckets_pkey PRIMARY KEY (bucket, tenant, subject);
 
@@ -934,11 +1020,17 @@ CREATE INDEX idx_procrastinate_workers_last_heartbeat ON tintype.procrastinate_w
 
 CREATE INDEX images_by_attachment ON tintype.images USING btree (tenant, attached_type, attached_id, id DESC) WHERE (attached_type IS NOT NULL);
 
+CREATE INDEX images_by_kind ON tintype.images USING btree (tenant, kind, id DESC) WHERE ((state <> 'trashed'::text) AND (state <> 'purged'::text));
+
 CREATE INDEX images_by_source ON tintype.images USING btree (tenant, source_sha256, id DESC) WHERE (state <> 'purged'::text);
+
+CREATE INDEX images_by_state ON tintype.images USING btree (tenant, state, id DESC) WHERE (state <> 'purged'::text);
+
+CREATE INDEX images_by_words ON tintype.images USING gin (tintype.image_words(title, alt, tags)) WHERE ((state <> 'purged'::text) AND ((title IS NOT NULL) OR (alt IS NOT NULL) OR (tags <> '{}'::text[])));
 
 CREATE INDEX images_expiring ON tintype.images USING btree (expires_at) WHERE (expires_at IS NOT NULL);
 
-CREATE INDEX images_of_tenant ON tintype.images USING btree (tenant, id DESC) WHERE (state <> 'purged'::text);
+CREATE INDEX images_listed ON tintype.images USING btree (tenant, id DESC) WHERE ((state <> 'trashed'::text) AND (state <> 'purged'::text));
 
 CREATE INDEX images_processing ON tintype.images USING btree (updated_at) WHERE (state = 'processing'::text);
 
@@ -1017,6 +1109,8 @@ CREATE POLICY of_tenant ON tintype.images USING ((tenant = tintype.current_tenan
 
 CREATE POLICY of_tenant ON tintype.job_failures USING ((tenant = tintype.current_tenant()));
 
+CREATE POLICY of_tenant ON tintype.purges USING ((tenant = tintype.current_tenant()));
+
 CREATE POLICY of_tenant ON tintype.rate_buckets USING ((tenant = tintype.current_tenant()));
 
 CREATE POLICY of_tenant ON tintype.render_claims USING ((tenant = tintype.current_tenant()));
@@ -1024,6 +1118,8 @@ CREATE POLICY of_tenant ON tintype.render_claims USING ((tenant = tintype.curren
 CREATE POLICY of_tenant ON tintype.tenants USING ((id = tintype.current_tenant()));
 
 CREATE POLICY of_tenant ON tintype.variants USING ((tenant = tintype.current_tenant()));
+
+ALTER TABLE tintype.purges ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE tintype.rate_buckets ENABLE ROW LEVEL SECURITY;
 
@@ -1035,6 +1131,9 @@ ALTER TABLE tintype.variants ENABLE ROW LEVEL SECURITY;
 
 GRANT USAGE ON SCHEMA tintype TO tintype_app;
 
+REVOKE ALL ON FUNCTION tintype.expired_before(in_time timestamp with time zone, in_after timestamp with time zone, in_after_id bigint, in_limit integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION tintype.expired_before(in_time timestamp with time zone, in_after timestamp with time zone, in_after_id bigint, in_limit integer) TO tintype_app;
+
 REVOKE ALL ON FUNCTION tintype.find_api_key(in_id bigint, OUT tenant bigint, OUT secret_hash bytea) FROM PUBLIC;
 GRANT ALL ON FUNCTION tintype.find_api_key(in_id bigint, OUT tenant bigint, OUT secret_hash bytea) TO tintype_app;
 
@@ -1042,6 +1141,9 @@ REVOKE ALL ON FUNCTION tintype.lost_images(in_seconds double precision, in_limit
 GRANT ALL ON FUNCTION tintype.lost_images(in_seconds double precision, in_limit integer, OUT tenant bigint, OUT id bigint, OUT version integer) TO tintype_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.procrastinate_jobs TO tintype_app;
+
+REVOKE ALL ON FUNCTION tintype.search_images(in_words text, in_kind text, in_state text, in_source bytea, in_attached_type text, in_attached_id text, in_before bigint, in_limit integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION tintype.search_images(in_words text, in_kind text, in_state text, in_source bytea, in_attached_type text, in_attached_id text, in_before bigint, in_limit integer) TO tintype_app;
 
 REVOKE ALL ON FUNCTION tintype.sweep_idempotency_keys(in_limit integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION tintype.sweep_idempotency_keys(in_limit integer) TO tintype_app;
@@ -1060,6 +1162,9 @@ GRANT ALL ON FUNCTION tintype.tenant_of_image(in_bucket smallint, in_id bigint, 
 
 REVOKE ALL ON FUNCTION tintype.tenants_after(in_tenant bigint, in_limit integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION tintype.tenants_after(in_tenant bigint, in_limit integer) TO tintype_app;
+
+REVOKE ALL ON FUNCTION tintype.trashed_before(in_time timestamp with time zone, in_after timestamp with time zone, in_after_id bigint, in_limit integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION tintype.trashed_before(in_time timestamp with time zone, in_after timestamp with time zone, in_after_id bigint, in_limit integer) TO tintype_app;
 
 GRANT SELECT ON TABLE tintype.api_keys TO tintype_app;
 
@@ -1088,6 +1193,8 @@ GRANT USAGE ON SEQUENCE tintype.procrastinate_periodic_defers_id_seq TO tintype_
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.procrastinate_workers TO tintype_app;
 
 GRANT USAGE ON SEQUENCE tintype.procrastinate_workers_id_seq TO tintype_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.purges TO tintype_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.render_claims TO tintype_app;
 

@@ -5,6 +5,7 @@ is told that it is not the state any more (RFC 9110 §13.1.1).
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from tintype.domain.errors import Code, Problem
 from tintype.domain.image import Image, State
@@ -56,6 +57,25 @@ class ChangeRequest:
             message = "Send the image's delete token as Upload-Token, or an API key as Bearer."
             return Problem(Code.AUTH_REQUIRED, message)
         return Problem(Code.AUTH_FORBIDDEN, "This token does not belong to the image.")
+
+
+def refuse_unless_live(image: Image, now: datetime) -> None:
+    """Raise `Problem` for an image that is over: expired (image.gone), or in the trash (conflict)."""
+    if image.expired(now):
+        raise expired()
+    if image.state is State.TRASHED:
+        raise Problem(Code.CONFLICT, "The image is in the trash. Restore it first.")
+
+
+def expired() -> Problem:
+    """Return what is said of an image whose time is over."""
+    return Problem(Code.IMAGE_GONE, "This image has expired.")
+
+
+def refuse_if_held(image: Image) -> None:
+    """Raise `Problem` when a legal hold keeps the image's bytes as they are."""
+    if image.hold:
+        raise Problem(Code.IMAGE_ON_HOLD, "A legal hold keeps this image as it is. Try again when it is lifted.")
 
 
 def owns(image: Image, manages: int | None, token: Token | None) -> bool:

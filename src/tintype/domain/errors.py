@@ -67,6 +67,7 @@ class Code(StrEnum):
     CONFLICT = "conflict", Kind.CONFLICT, "It is not in a state for this"
     PRECONDITION_FAILED = "precondition_failed", Kind.PRECONDITION_FAILED, "It has changed meanwhile"
     REQUEST_INVALID = "request.invalid", Kind.INVALID, "The request is not valid"
+    REQUEST_TOO_LARGE = "request.too_large", Kind.TOO_LARGE, "The request is too large"
     REQUEST_UNREADABLE = "request.unreadable", Kind.UNREADABLE, "The request cannot be read"
     STORAGE_FULL = "storage.full", Kind.STORAGE_FULL, "The disk is full"
     UNAVAILABLE = "unavailable", Kind.UNAVAILABLE, "Not available right now"

@@ -3,7 +3,7 @@
 ```
 processing → ready | rejected | failed | quarantined      failed → processing (retry)
 ready → processing (replaced) | quarantined (reported)     quarantined → ready | rejected
-rejected → processing (appeal)
+rejected → processing (appeal, replaced)
 every live state → trashed → the state it had             every state but purged → purged (final)
 ```
 """
@@ -119,8 +119,19 @@ class Image:
     """The state that a restore gives back."""
     expires_at: datetime | None = None
     attached_to: Attachment | None = None
+    replaced_at: datetime | None = None
+    """When its bytes were last replaced; None: never."""
 
     @property
     def ref(self) -> ImageRef:
         """The public id."""
         return ImageRef(self.id, self.secret)
+
+    @property
+    def modified(self) -> datetime:
+        """When it got the bytes that it has."""
+        return self.replaced_at or self.created_at
+
+    def expired(self, now: datetime) -> bool:
+        """Return whether its time is over: nothing of it is served any more, and the sweep purges it."""
+        return self.expires_at is not None and self.expires_at <= now

@@ -1,6 +1,7 @@
 """An upload kind: what may be sent and what is made of it. Kinds are configuration, not code (design §6)."""
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from tintype.domain.format import Format
 from tintype.domain.transform import Preset, Recipe
@@ -27,6 +28,8 @@ class UploadKind:
     recipe: Recipe
     visibility: Visibility = Visibility.PUBLIC
     attach: str | None = None
+    expires_in: timedelta | None = None
+    """How long an image is kept when nobody says how long; None: until it is deleted."""
 
 
 def presets_of(recipe: Recipe, kind: UploadKind | None) -> tuple[Preset, ...]:

@@ -9,6 +9,7 @@ What is asked for by many at once is read once, whatever comes of it; that there
 """
 
 import asyncio
+import math
 import time
 from collections import OrderedDict
 from collections.abc import Hashable, Iterator
@@ -16,6 +17,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from tintype.db.clock import DatabaseClock
 from tintype.db.images import get_image, tenant_of_image
 from tintype.db.pool import Database
 from tintype.db.variants import VariantRow, list_variants
@@ -60,10 +62,19 @@ class DeliveryRecord:
     variants: dict[str, VariantRow]
     prepared: dict[Hashable, Any] = field(default_factory=dict)
     loaded: float = field(default_factory=time.monotonic)
+    expires: float = math.inf
+    """When the image's time is over, by this process's monotonic clock."""
+
+    @property
+    def expired(self) -> bool:
+        """Whether the image's time is over: nothing of it may be served."""
+        return time.monotonic() >= self.expires
 
     @property
     def stale(self) -> bool:
-        """Whether it may have changed without anybody hearing of it."""
+        """Whether it may have changed without anybody hearing of it: time alone ends what is prepared."""
+        if self.loaded < self.expires <= time.monotonic():
+            return True
         return self.image.state is State.PROCESSING and time.monotonic() - self.loaded > PROCESSING_SECONDS
 
 
@@ -79,8 +90,9 @@ class _Read:
 class DeliveryRecords:
     """Loads records and remembers them."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, clock: DatabaseClock) -> None:
         self._database = database
+        self._clock = clock
         self._records: OrderedDict[str, DeliveryRecord] = OrderedDict()
         self._names: dict[int, str] = {}
         self._deaf_since: float | None = time.monotonic()
@@ -213,7 +225,12 @@ class DeliveryRecords:
                     variants = await list_variants(connection, tenant=tenant, sha256=image.sha256)
         if image is None:
             raise _no_image()
-        return DeliveryRecord(image, {variant.digest: variant for variant in variants})
+        found = {variant.digest: variant for variant in variants}
+        if image.expires_at is None:
+            return DeliveryRecord(image, found)
+        await self._clock.refresh()  # expiry is by the database's clock, like every lease (I10)
+        left = (image.expires_at - self._clock.now()).total_seconds()
+        return DeliveryRecord(image, found, expires=time.monotonic() + left)
 
     def _too_deaf(self) -> bool:
         return self._deaf_since is not None and time.monotonic() - self._deaf_since > DEAF_SECONDS

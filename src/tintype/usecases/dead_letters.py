@@ -28,6 +28,7 @@ _PRIORITIES: Final[Mapping[str, Priority]] = {
     Task.MAKE_VARIANT: Priority.ON_DEMAND,
     Task.REMOVE_BLOB: Priority.PURGE,
     Task.FINISH_PURGE: Priority.PURGE,
+    Task.PROVE_PURGE: Priority.PROOF,
 }
 
 
@@ -92,6 +93,8 @@ class DeadLetters:
 
 async def _ready_for(connection: Connection, job: Job, image_id: int) -> None:
     """Put the image in the state that the job expects; `Problem` when the job could do nothing for it any more."""
+    if job.task == Task.PROVE_PURGE:
+        return  # its image is meant to be gone
     image = await lock_image(connection, image_id)
     if image is None or image.state is State.PURGED:
         raise Problem(Code.IMAGE_GONE, "The image of this job was deleted. Discard the job.")
@@ -130,4 +133,6 @@ def _meaning_of_discarding(job: Job, image: ImageOfJob | None) -> str:
         return "The size is not made now; whoever asks for it has it made."
     if job.task in {Task.REMOVE_BLOB, Task.FINISH_PURGE}:
         return "The image stays deleted and is not served. Its bytes lie in the store until `tintype gc` finds them."
+    if job.task == Task.PROVE_PURGE:
+        return "The image stays deleted. Its receipt says what its addresses answered last."
     return "Nobody comes back to it."

@@ -1,9 +1,10 @@
 """The story of a deletion that is final.
 
-One transaction empties the row (a stub goes on answering 410), drops its references, tells every process, and enqueues
-the rest. Then the purge is written to the journal in the blob store, so that no restored backup brings the image back,
-and, if nothing else of the tenant uses them, the bytes go, at once; the job is there for the crash or failure between
-the two. On a full disk the bytes go first: they make room for the journal.
+One transaction empties the row (a stub goes on answering 410), drops its references, records what led to it, tells
+every process, and enqueues the rest; a job will ask every address of the image whether anything is served there. Then
+the purge is written to the journal in the blob store, so that no restored backup brings the image back, and, if nothing
+else of the tenant uses them, the bytes go, at once; the job is there for the crash or failure between the two. On a
+full disk the bytes go first: they make room for the journal.
 
 Whether something uses the bytes is asked after the commit and under the blob's row lock: of two deletions at once, each
 would still see the other's reference before. The lock orders an upload of the same bytes, too: it either comes first,
@@ -12,19 +13,23 @@ or not: a worker that was killed between storing variants and recording them lef
 """
 
 import asyncio
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from tintype.db.blobs import delete_blob, delete_refs, lock_blob_for_purge, prove_lock
 from tintype.db.dead_letters import delete_dead_jobs_of_image
 from tintype.db.idempotency import forget_answers
 from tintype.db.images import empty_image, lock_image
-from tintype.db.jobs import enqueue_finish_purge
+from tintype.db.jobs import enqueue_finish_purge, enqueue_prove_purge
 from tintype.db.notify import notify_at_once
 from tintype.db.pool import Connection, Database
-from tintype.db.variants import list_variants
-from tintype.domain.change import ChangeRequest
-from tintype.domain.errors import Code, Problem
+from tintype.db.purges import Cause, insert_purge
+from tintype.db.variants import VariantRow, list_variants
+from tintype.domain.change import ChangeRequest, refuse_if_held
+from tintype.domain.errors import Problem
 from tintype.domain.image import Image, State
 from tintype.domain.keys import original_key, variant_prefix
 from tintype.domain.purge import Purge
@@ -35,25 +40,50 @@ ANSWER_SECONDS: Final = 2.0
 """How long a delete waits for the bytes to be gone. It is final before; a good disk needs some milliseconds."""
 
 
+@dataclass(frozen=True, slots=True)
+class Traces:
+    """What leads to an image from outside: the paths it is served at, and the tags that caches know it by."""
+
+    paths: tuple[str, ...]
+    cache_tags: tuple[str, ...]
+
+
 class PurgeImage:
     """Deletes images for good."""
 
-    def __init__(self, *, database: Database, blobs: BlobStore, presets: frozenset[str]) -> None:
+    def __init__(
+        self,
+        *,
+        database: Database,
+        blobs: BlobStore,
+        presets: frozenset[str],
+        traces: Callable[[Image, Sequence[VariantRow]], Traces],
+    ) -> None:
         """`presets` are the names of all that there are: variants lie in the store by them."""
         self._finishing: set[asyncio.Task[None]] = set()
         self._database = database
         self._blobs = blobs
         self._journal = PurgeJournal(blobs)
         self._presets = presets
+        self._traces = traces
 
     async def __call__(self, request: ChangeRequest) -> None:
         """Purge the image; `Problem` as `ChangeRequest.permitted` says, and image.on_hold."""
         async with self._database.transaction(request.tenant) as connection:
             image = request.permitted(await lock_image(connection, request.image_id))
-            if image.hold:
-                raise Problem(Code.IMAGE_ON_HOLD, "A legal hold keeps this image. Purge it when that is lifted.")
-            purge = await self._empty(connection, image)
+            refuse_if_held(image)
+            purge = await self._empty(connection, image, Cause.REQUEST)
         await self._finish_soon(purge)
+
+    async def due(self, *, tenant: int, image_id: int, cause: Cause, before: datetime) -> bool:
+        """Purge the image if it has been due since `before`, and return whether it was."""
+        async with self._database.transaction(tenant) as connection:
+            image = await lock_image(connection, image_id)
+            if image is None or not _is_due(image, cause, before):
+                return False
+            purge = await self._empty(connection, image, cause)
+        await self._finish_soon(purge)
+        return True
 
     async def again(self, tenant: int, image_id: int) -> bool:
         """Purge an image that came back though it was purged, hold or not; return whether it was there."""
@@ -61,7 +91,7 @@ class PurgeImage:
             image = await lock_image(connection, image_id)
             if image is None or image.state is State.PURGED:
                 return False
-            purge = await self._empty(connection, image)
+            purge = await self._empty(connection, image, Cause.REQUEST)
         await self._finish_soon(purge)
         return True
 
@@ -90,13 +120,17 @@ class PurgeImage:
         with suppress(Problem, BlobStoreFailed, BlobStoreFull):  # deleted it is, and the job will try again
             await self.finish(purge)
 
-    async def _empty(self, connection: Connection, image: Image) -> Purge:
+    async def _empty(self, connection: Connection, image: Image, cause: Cause) -> Purge:
+        made = await list_variants(connection, tenant=image.tenant, sha256=image.sha256)
+        traces = self._traces(image, made)
+        await insert_purge(connection, image, cause, paths=traces.paths, cache_tags=traces.cache_tags)
         purged_at = await empty_image(connection, image.id)
         purge = Purge(image.tenant, image.id, (image.sha256,), purged_at)
         await forget_answers(connection, tenant=image.tenant, image=image.id)
         await delete_refs(connection, tenant=image.tenant, sha256=image.sha256, image=image.id)
         await delete_dead_jobs_of_image(connection, tenant=image.tenant, image=image.id)
         await enqueue_finish_purge(connection, purge)
+        await enqueue_prove_purge(connection, tenant=image.tenant, image=image.id)
         await notify_at_once(connection, image.id)
         return purge
 
@@ -125,3 +159,10 @@ class PurgeImage:
     async def _stored_variants(self, tenant: int, sha256: bytes) -> set[str]:
         prefixes = [variant_prefix(tenant, preset, sha256) for preset in self._presets]
         return {found.key for prefix in prefixes async for found in self._blobs.list(prefix)}
+
+
+def _is_due(image: Image, cause: Cause, before: datetime) -> bool:
+    if image.hold or image.state is State.PURGED:
+        return False
+    since = image.trashed_at if cause is Cause.TRASH else image.expires_at
+    return since is not None and since <= before

@@ -26,7 +26,7 @@ class Unsatisfiable(ValueError):
 def is_not_modified(*, if_none_match: str | None, if_modified_since: str | None, etag: str, modified: datetime) -> bool:
     """Return whether 304 is the answer. `If-None-Match` decides alone when it is there (RFC 9110 §13.2.2)."""
     if if_none_match is not None:
-        return _names(if_none_match, etag)
+        return names(if_none_match, etag)
     if if_modified_since is None:
         return False
     since = _date(if_modified_since)
@@ -75,7 +75,10 @@ def _suffix(last: str, size: int) -> ByteRange:
     return ByteRange(max(0, size - int(last)), size - 1)
 
 
-def _names(if_none_match: str, etag: str) -> bool:
+def names(if_none_match: str | None, etag: str) -> bool:
+    """Return whether `If-None-Match` names what we have: the client has it already (RFC 9110 §13.1.2)."""
+    if if_none_match is None:
+        return False
     tags = [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]
     return "*" in tags or etag in tags
 

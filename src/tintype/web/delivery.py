@@ -9,6 +9,7 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, Final
 
+from tintype.domain.change import expired
 from tintype.domain.errors import Code, Problem
 from tintype.domain.image import SERVED, Image, State
 from tintype.domain.tokens import Purpose, parse_token
@@ -76,8 +77,8 @@ class Delivery:
         wanted = parse_url(scope["path"], scope["query_string"])
         record = await self._records.get(wanted.ref)
         image = record.image
-        _refuse_unless_served(image, await self._viewer(image, wanted, request))
-        if wanted.version not in {None, image.version}:
+        _refuse_unless_served(record, await self._viewer(image, wanted, request))
+        if _is_outdated(wanted, image):
             kept = FOR_SECONDS if image.visibility in BY_LINK else PRIVATE
             headers = [(b"location", _current_url(scope["path"], image, wanted)), (b"cache-control", kept.encode())]
             return await _send(send, scope, 302, [*headers, (b"content-length", b"0")])
@@ -170,15 +171,28 @@ def _prepared_key(scope: Scope, request: Mapping[bytes, bytes], image: Image) ->
     return path, scope["query_string"], chosen
 
 
-def _refuse_unless_served(image: Image, viewer: Viewer) -> None:
+def _is_outdated(wanted: Wanted, image: Image) -> bool:
+    """Return whether the URL is one of an earlier version, by its number or by the format that the original had."""
+    if wanted.version not in {None, image.version}:
+        return True
+    replaced = image.version > 1 and wanted.name == "original"
+    return replaced and wanted.extension not in {None, image.format.extension}
+
+
+def _refuse_unless_served(record: DeliveryRecord, viewer: Viewer) -> None:
+    image = record.image
     if image.state is State.PURGED:
         raise Problem(Code.IMAGE_GONE, "This image was deleted. Nothing of it is left.")
+    if record.expired:
+        raise expired()
     if image.state not in SERVED or not may_view(image.visibility, image.tenant, viewer):
         raise Problem(Code.NOT_FOUND, "There is no such image.")
 
 
 def _current_url(path: str, image: Image, wanted: Wanted) -> bytes:
     token = f"&token={wanted.token}" if parse_token(Purpose.READ, wanted.token or "") else ""
+    if wanted.name == "original" and wanted.extension is not None:
+        path = f"{PREFIX}{image.ref}/original.{image.format.extension}"
     return f"{path}?v={image.version}{token}".encode()
 
 

@@ -20,6 +20,9 @@ NEGOTIATED: Final = "public, max-age=2592000"
 CURRENT: Final = "public, max-age=300"
 """Without a version the URL means whatever is current: five minutes."""
 
+REVALIDATED: Final = "public, no-cache"
+"""Likewise for what has an end: five minutes may be too long."""
+
 PRIVATE: Final = "private, no-cache"
 """Whoever may see it now is asked for again each time; the ETag makes that cheap."""
 
@@ -94,15 +97,15 @@ def represent(image: Image, file: StoredFile, *, negotiated: bool, versioned: bo
         (b"content-type", file.format.media_type.encode()),
         (b"content-length", str(file.size).encode()),
         (b"etag", file.etag.encode()),
-        (b"last-modified", format_datetime(image.created_at.astimezone(UTC), usegmt=True).encode()),
-        (b"cache-control", _cache_control(image, negotiated=negotiated, versioned=versioned).encode()),
+        (b"last-modified", format_datetime(image.modified.astimezone(UTC), usegmt=True).encode()),
+        *_freshness(image, negotiated=negotiated, versioned=versioned),
         (b"cache-tag", cache_tag(image).encode()),
         (b"content-disposition", f'inline; filename="{image.ref}-{file.name}.{file.format.extension}"'.encode()),
         *_COMMON,
     ]
     if negotiated:
         headers.append((b"vary", b"Accept"))
-    return Representation(file, image.created_at, headers)
+    return Representation(file, image.modified, headers)
 
 
 def cache_tag(image: Image) -> str:
@@ -110,12 +113,23 @@ def cache_tag(image: Image) -> str:
     return f"{public_id(TENANT_PREFIX, image.tenant)} {image.ref}"
 
 
-def _cache_control(image: Image, *, negotiated: bool, versioned: bool) -> str:
+def _freshness(image: Image, *, negotiated: bool, versioned: bool) -> RawHeaders:
+    """Return how long caches may keep the answer: never past the image's own time.
+
+    The headers are made once and sent for as long as they hold, so an end is named as a time (RFC 9111 §5.3), not as
+    seconds from an answer that may come much later.
+    """
     if image.visibility not in BY_LINK:
-        return PRIVATE
+        return [(b"cache-control", PRIVATE.encode())]
+    if image.expires_at is not None:
+        return _until(image.expires_at) if versioned else [(b"cache-control", REVALIDATED.encode())]
     if not versioned:
-        return CURRENT
-    return NEGOTIATED if negotiated else IMMUTABLE
+        return [(b"cache-control", CURRENT.encode())]
+    return [(b"cache-control", (NEGOTIATED if negotiated else IMMUTABLE).encode())]
+
+
+def _until(time: datetime) -> RawHeaders:
+    return [(b"cache-control", b"public"), (b"expires", format_datetime(time.astimezone(UTC), usegmt=True).encode())]
 
 
 def answer(representation: Representation, request: dict[bytes, bytes]) -> Answer:

@@ -102,8 +102,8 @@ def present_image(
         views=None,
         owner=None,
         attached_to=AttachmentJson(image.attached_to.type, image.attached_to.id) if image.attached_to else None,
-        created_at=_time(image.created_at),
-        expires_at=_time(image.expires_at) if image.expires_at else None,
+        created_at=utc_time(image.created_at),
+        expires_at=utc_time(image.expires_at) if image.expires_at else None,
         delete_token=delete_token or msgspec.UNSET,
         read_token=read_token or msgspec.UNSET,
     )
@@ -128,5 +128,6 @@ def present_variant(
     )
 
 
-def _time(value: datetime) -> str:
+def utc_time(value: datetime) -> str:
+    """Return the time as clients see it: RFC 3339 in UTC, to the millisecond."""
     return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -8,7 +8,8 @@ from litestar.params import FromPath, QueryParameter
 
 from tintype.domain.image import Image
 from tintype.web.image_json import ImageJson, present_image
-from tintype.web.images_api import UNSHARED, ApiRequest, ImagesApi, change_request, headers_of
+from tintype.web.image_receipt import receipt_of
+from tintype.web.images_api import UNSHARED, ApiRequest, ImagesApi, change_request, headers_of, ref_of
 from tintype.web.openapi import DeleteOperation, OwnerOperation, problems
 from tintype.web.preference import APPLIED, wants_representation
 
@@ -32,15 +33,17 @@ async def delete_image(
 ) -> Response[Any]:
     """Trash or purge the image: when this answers, nothing of it is served any more."""
     change = await change_request(request, api, image_id)
+    wanted = wants_representation(request.headers)
     if purge:
         await api.purge_image(change)
         api.records.forget((change.image_id,))
-        return _nothing()
+        if not wanted:
+            return _nothing()
+        receipt = await receipt_of(request, api, ref_of(image_id))
+        return Response(receipt, headers={**UNSHARED, **APPLIED})
     image = await api.trash_image(change)
     api.records.forget((change.image_id,))
-    if wants_representation(request.headers):
-        return _shown(api, request, image, APPLIED)
-    return _nothing()
+    return _shown(api, request, image, APPLIED) if wanted else _nothing()
 
 
 @post(

@@ -1,33 +1,39 @@
 """`/api/v1/images`: the resource. Each handler reads the request, calls one story or read, and presents the answer."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
-from urllib.parse import parse_qsl
+from typing import Annotated, Any, Final, Literal
 
 from litestar import Response, Router, get, post
 from litestar.datastructures import CacheControlHeader
 from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, QueryParameter
-from multipart import parse_options_header
 
+from tintype.domain.change import entity_tag
 from tintype.domain.errors import Code, FieldError, Problem
 from tintype.domain.idempotency import read_key
 from tintype.domain.image import Image
 from tintype.domain.kind import UploadKind, presets_of
 from tintype.domain.tokens import Purpose, parse_token
 from tintype.domain.transform import Output, Variant
-from tintype.usecases.upload_image import Accepted, Repeatable, Repeated, refuse_if_longer
+from tintype.storage.intake import refuse_if_longer
+from tintype.usecases.upload_image import Accepted, Repeatable, Repeated
 from tintype.web.auth import Caller
-from tintype.web.body import AFTER_ANSWER_KEY, RequestBody
-from tintype.web.checksums import BodyChecksums
+from tintype.web.body import RequestBody
+from tintype.web.conditional import names
+from tintype.web.image_changes import change_image
+from tintype.web.image_content import replace_content
+from tintype.web.image_hold import hold_image, release_image
 from tintype.web.image_json import ImageJson, VariantJson, present_image, present_variant
+from tintype.web.image_list import list_images
+from tintype.web.image_receipt import get_receipt
 from tintype.web.image_trash import delete_image, restore_image
 from tintype.web.images_api import UNSHARED, ApiRequest, ImagesApi, headers_of, look_up
 from tintype.web.openapi import LookOperation, UploadOperation, problems
 from tintype.web.preference import parse_preferences
 from tintype.web.rate_limit_fields import rate_limit_headers
+from tintype.web.receiving import form_boundary, query_fields, receiving
 from tintype.web.upload_answer import REPEATED_HEADERS, show_accepted, show_repeated, write_down
-from tintype.web.upload_request import MAX_PARTS, FormUpload, RawUpload, UploadRequest
+from tintype.web.upload_request import FormUpload, RawUpload, UploadRequest
 from tintype.web.waiting import come_again, settled
 
 
@@ -43,21 +49,13 @@ from tintype.web.waiting import come_again, settled
 )
 async def create_image(request: ApiRequest, api: NamedDependency[ImagesApi]) -> Response[ImageJson]:
     """Take an image in; it is safe when this answers."""
-    body = RequestBody(request.receive, declared=_content_length(request), limits=api.body_limits)
-    try:
-        body.expect(BodyChecksums(request.scope["headers"]))
+    async with receiving(request, api) as body:
         caller = await api.caller(request)
         _refuse_stranger(api, caller)
         async with api.gate.admit(caller, body) as standings:
             incoming = _incoming(request, body, api.kinds, caller)
             refuse_if_longer((body.declared or 0) - incoming.beside_file, incoming.kinds())
             outcome = await api.upload_image(incoming, _repeatable(request, caller, api.base_url(request)))
-    except Problem:
-        if "expect" not in request.headers or body.received:  # who waits for 100 Continue has sent nothing
-            request.scope["state"][AFTER_ANSWER_KEY] = body.drain
-        raise
-    finally:
-        api.metrics.upload_bytes.inc(body.received)
     return await _answer(request, api, outcome, rate_limit_headers(standings))
 
 
@@ -67,28 +65,13 @@ def _refuse_stranger(api: ImagesApi, caller: Caller) -> None:
 
 
 def _incoming(request: ApiRequest, body: RequestBody, kinds: Mapping[str, UploadKind], caller: Caller) -> UploadRequest:
-    media_type, options = parse_options_header(request.headers.get("content-type", ""))
-    if media_type == "multipart/form-data":
-        if not options.get("boundary"):
-            raise Problem(Code.REQUEST_UNREADABLE, "The Content-Type of the form has no boundary.")
-        return FormUpload(body, _query_fields(request), kinds, caller, boundary=options["boundary"])
-    if media_type == "application/json":
+    if request.headers.get("content-type", "").startswith("application/json"):
         message = "Import by URL is not there yet. Send the file itself."
         raise Problem(Code.REQUEST_INVALID, message, errors=(FieldError("source_url", message),))
-    return RawUpload(body, _query_fields(request), kinds, caller)
-
-
-def _query_fields(request: ApiRequest) -> list[tuple[str, str]]:
-    query = request.scope["query_string"].decode("latin-1")
-    try:
-        return parse_qsl(query, keep_blank_values=True, max_num_fields=MAX_PARTS)
-    except ValueError as error:
-        raise Problem(Code.REQUEST_UNREADABLE, f"The query has more than {MAX_PARTS} fields.") from error
-
-
-def _content_length(request: ApiRequest) -> int | None:
-    value = request.headers.get("content-length", "")
-    return int(value) if value.isascii() and value.isdigit() else None
+    boundary = form_boundary(request)
+    if boundary is not None:
+        return FormUpload(body, query_fields(request), kinds, caller, boundary=boundary)
+    return RawUpload(body, query_fields(request), kinds, caller)
 
 
 async def _answer(
@@ -134,10 +117,16 @@ async def get_image(
     if size is None:
         if await settled(api, seen.image, preferences) is not seen.image:
             seen = await look_up(request, api, image_id, read_token)  # who may see it may have changed, too
-        shown = present_image(seen.image, base_url, owner=seen.owner)
-        return Response(shown, headers={**headers_of(seen.image), **come_again(seen.image), **preferences.applied})
+        headers = {**headers_of(seen.image), **come_again(seen.image), **preferences.applied}
+        if names(request.headers.get("if-none-match"), entity_tag(seen.image)):
+            return _not_modified(headers)
+        return Response(present_image(seen.image, base_url, owner=seen.owner), headers=headers)
     image = seen.image
     return _redirect(_bytes_url(api, image, size, base_url, read_token))
+
+
+def _not_modified(headers: Mapping[str, str]) -> Response[Any]:
+    return Response(b"", status_code=304, headers=dict(headers))
 
 
 def _redirect(location: str) -> Response[Any]:
@@ -191,9 +180,15 @@ async def share_page(request: ApiRequest, api: NamedDependency[ImagesApi], image
     return _redirect(_bytes_url(api, seen.image, "original", api.base_url(request), request.query_params.get("token")))
 
 
+OTHERS: Final = (
+    *(list_images, change_image, replace_content, delete_image, restore_image),
+    *(hold_image, release_image, get_receipt),
+)
+
+
 def image_routes(api: ImagesApi, *others: Router) -> Router:
     """Return the routes of the resource, and `others` that share paths with them."""
-    handlers = [create_image, get_image, list_variants, delete_image, restore_image]
+    handlers = [create_image, get_image, list_variants, *OTHERS]
     resource = Router(path="/api/v1", route_handlers=handlers, tags=["Images"])
     return Router(
         path="/",

@@ -7,7 +7,7 @@ from typing import Any, Final
 from litestar import Request
 from litestar.datastructures import State as AppState
 
-from tintype.domain.change import ChangeRequest, entity_tag, owns
+from tintype.domain.change import ChangeRequest, entity_tag, expired, owns
 from tintype.domain.errors import Code, Problem
 from tintype.domain.ids import BadId, ImageRef
 from tintype.domain.image import Image, State
@@ -15,9 +15,14 @@ from tintype.domain.kind import UploadKind
 from tintype.domain.tokens import Purpose, Token, parse_token
 from tintype.domain.visibility import may_view
 from tintype.reads.delivery import DeliveryRecord, DeliveryRecords
+from tintype.reads.image_list import ImageList
 from tintype.reads.progress import Progress
+from tintype.reads.receipts import Receipts
 from tintype.telemetry.metrics import Metrics
+from tintype.usecases.change_image import ChangeImage
+from tintype.usecases.hold_image import HoldImage
 from tintype.usecases.purge_image import PurgeImage
+from tintype.usecases.replace_content import ReplaceContent
 from tintype.usecases.trash_image import TrashImage
 from tintype.usecases.upload_image import UploadImage
 from tintype.web.auth import Authenticator, Caller
@@ -37,8 +42,13 @@ class ImagesApi:
     """What the handlers work with."""
 
     upload_image: UploadImage
+    change_image: ChangeImage
+    replace_content: ReplaceContent
     trash_image: TrashImage
     purge_image: PurgeImage
+    hold_image: HoldImage
+    image_list: ImageList
+    receipts: Receipts
     records: DeliveryRecords
     progress: Progress
     authenticator: Authenticator
@@ -80,10 +90,12 @@ async def look_up(request: ApiRequest, api: ImagesApi, image_id: str, read_token
     viewer = await api.authenticator.viewer(image, request.headers.get("authorization"), read_token)
     if image.state is State.PURGED:
         raise Problem(Code.IMAGE_GONE, "This image was deleted. Nothing of it is left.")
-    owner = owns(image, viewer.manages, _write_token(request))
+    owner = owns(image, viewer.manages, write_token(request))
     shown = may_view(image.visibility, image.tenant, viewer) and image.state is not State.TRASHED
     if not (owner or shown):
         raise Problem(Code.NOT_FOUND, "There is no such image.")
+    if record.expired and not owner:
+        raise expired()
     return Seen(record, owner)
 
 
@@ -96,7 +108,7 @@ async def change_request(request: ApiRequest, api: ImagesApi, image_id: str) -> 
         tenant=image.tenant,
         image_id=ref.id,
         manages=viewer.manages,
-        token=_write_token(request),
+        token=write_token(request),
         expected=parse_if_match(request.headers.get("if-match")),
     )
 
@@ -111,10 +123,11 @@ def ref_of(image_id: str) -> ImageRef:
         ) from error
 
 
+def write_token(request: ApiRequest) -> Token | None:
+    """Return the write token that the caller shows."""
+    return parse_token(Purpose.WRITE, request.headers.get("upload-token", ""))
+
+
 def headers_of(image: Image) -> dict[str, str]:
     """Return the headers of an answer that shows the image."""
     return {"etag": entity_tag(image), **UNSHARED}
-
-
-def _write_token(request: ApiRequest) -> Token | None:
-    return parse_token(Purpose.WRITE, request.headers.get("upload-token", ""))

@@ -1,11 +1,11 @@
 """What the generated OpenAPI document cannot see: bodies that are read byte by byte, and our problems."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.openapi.spec import OpenAPIMediaType, OpenAPIResponse, Operation, RequestBody, Schema
+from litestar.openapi.spec import OpenAPIMediaType, OpenAPIResponse, Operation, Reference, RequestBody, Schema
 from litestar.openapi.spec import Parameter as ParameterSpec
 from litestar.openapi.spec.enums import OpenAPIFormat, OpenAPIType
 
@@ -54,6 +54,10 @@ _FIELDS: Final = {
     "visibility": _text("Who may see it.", ["public", "unlisted", "private"]),
     "sha256": _text("The SHA-256 of the file in hexadecimal; other bytes are refused."),
     "is_public": _text("false is `unlisted`.", ["true", "false"]),
+    "expires_in": _text("For how many seconds the image is kept; for good unless it or its kind says so."),
+    "attach_to": _text("What the image belongs to in your own words: `type:id`."),
+    "attach_type": _text("Its type alone, with `attach_id`."),
+    "attach_id": _text("Its id alone, with `attach_type`."),
 }
 _FILE: Final = Schema(type=OpenAPIType.STRING, format=OpenAPIFormat.BINARY, description="The image.")
 
@@ -83,6 +87,7 @@ class LookOperation(Operation):
         self.responses = {
             **(self.responses or {}),
             "302": OpenAPIResponse(description="With `size`: where the bytes are"),
+            "304": OpenAPIResponse(description="With `If-None-Match`: it is what you have"),
         }
         self.parameters = [*(self.parameters or []), _WAIT]
 
@@ -130,3 +135,58 @@ class DeleteOperation(OwnerOperation):
         super().__post_init__()
         self.parameters = [*(self.parameters or []), _PREFER]
         self.responses = {**(self.responses or {}), "204": OpenAPIResponse(description="It is deleted")}
+
+
+@dataclass
+class ContentOperation(OwnerOperation):
+    """`PUT /images/{id}/content`: a form, or the file itself."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        properties: dict[str, Schema | Reference] = {"file": _FILE, "sha256": _FIELDS["sha256"]}
+        form = Schema(type=OpenAPIType.OBJECT, properties=properties, required=["file"])
+        raw = {fmt.media_type: OpenAPIMediaType(schema=_FILE) for fmt in Format}
+        self.request_body = RequestBody(
+            content={"multipart/form-data": OpenAPIMediaType(schema=form), **raw}, required=True
+        )
+
+
+def _nullable(kind: OpenAPIType, description: str, **more: Any) -> Schema:  # noqa: ANN401 -- what a schema has
+    return Schema(type=[kind, OpenAPIType.NULL], description=description, **more)
+
+
+_ATTACH_TO: Final = _nullable(
+    OpenAPIType.OBJECT,
+    "What the image belongs to.",
+    properties={"type": Schema(type=OpenAPIType.STRING), "id": Schema(type=OpenAPIType.STRING)},
+    required=["type", "id"],
+)
+_CHANGES: Final[dict[str, Schema | Reference]] = {
+    "title": _nullable(OpenAPIType.STRING, "A title of at most 500 characters."),
+    "alt": _nullable(OpenAPIType.STRING, "What the picture shows; at most 5,000 characters."),
+    "tags": _nullable(OpenAPIType.ARRAY, "Up to 30 tags.", items=Schema(type=OpenAPIType.STRING)),
+    "visibility": _FIELDS["visibility"],
+    "expires_at": _nullable(OpenAPIType.STRING, "When the image is gone.", format=OpenAPIFormat.DATE_TIME),
+    "attach_to": _ATTACH_TO,
+}
+
+
+@dataclass
+class ChangeOperation(OwnerOperation):
+    """`PATCH /images/{id}`: a merge patch."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        schema = Schema(type=OpenAPIType.OBJECT, properties=_CHANGES, additional_properties=False)
+        kinds = ("application/json", "application/merge-patch+json")
+        self.request_body = RequestBody(
+            content={kind: OpenAPIMediaType(schema=schema) for kind in kinds}, required=True
+        )
+
+
+@dataclass
+class ReceiptOperation(Operation):
+    """`GET /images/{id}/receipt`: the delete token comes in a header of its own."""
+
+    def __post_init__(self) -> None:
+        self.parameters = [*(self.parameters or []), _UPLOAD_TOKEN]

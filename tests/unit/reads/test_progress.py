@@ -4,6 +4,7 @@ from typing import Any, Final, cast
 
 import pytest
 
+from tintype.db.clock import DatabaseClock
 from tintype.db.pool import Database, DatabaseConfig
 from tintype.domain.errors import Problem
 from tintype.reads.delivery import DeliveryRecord, DeliveryRecords
@@ -15,7 +16,8 @@ AT_ONCE: Final = LOOK_SECONDS / 5
 
 
 def hearing_records() -> DeliveryRecords:
-    records = DeliveryRecords(Database(DatabaseConfig("postgresql://nowhere/x")))
+    database = Database(DatabaseConfig("postgresql://nowhere/x"))
+    records = DeliveryRecords(database, DatabaseClock(database))
     records.hearing(True)
     return records
 
