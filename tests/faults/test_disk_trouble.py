@@ -19,6 +19,7 @@ from postgres import passable_directory
 from product import Product, eventually, start_product
 from refusals import assert_problem
 from sabotage import API, sabotaged
+from soundness import assert_sound
 
 pytestmark = [pytest.mark.strace, pytest.mark.root]  # to trace what another user's process may be
 
@@ -38,6 +39,7 @@ PATIENT_SECONDS: Final = 2.0
 def product() -> Iterator[Product]:
     with passable_directory() as directory, start_product(directory / "data", *ONE_OF_EACH) as running:
         yield running
+        assert_sound(running)
 
 
 def kept(product: Product) -> tuple[Any, ...]:
@@ -149,6 +151,7 @@ def test_a_disk_that_hangs_is_answered_in_bounded_time() -> None:
             )
             assert product.query("SELECT count(*) FROM images WHERE state <> 'purged'") == before
             assert eventually(lambda: upload(product, data).status_code == 201, within=RECOVERED_SECONDS)
+            assert_sound(product)
 
 
 def test_an_original_that_cannot_be_read_is_503_and_what_is_in_memory_goes_on(product: Product) -> None:

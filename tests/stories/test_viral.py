@@ -11,6 +11,7 @@ from hammering import CONNECTIONS, hammering
 from killing import frozen, pids
 from postgres import passable_directory
 from product import Product, eventually, start_product
+from soundness import assert_sound
 from tintype.domain.ids import ImageRef, make_id
 
 FINAL_SECONDS: Final = 1.0
@@ -24,6 +25,7 @@ def product() -> Iterator[Product]:
     arguments = ("--api-processes", "2", "--workers", "1", "--renderers", "1")
     with passable_directory() as directory, start_product(directory / "data", *arguments) as running:
         yield running
+        assert_sound(running)
 
 
 def test_a_viral_image_is_served_to_every_connection_and_to_none_a_second_after_its_delete(product: Product) -> None:
