@@ -8,6 +8,7 @@ import hashlib
 import io
 from collections import defaultdict
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,12 +20,16 @@ from product import Product, eventually
 from tintype.domain.format import Format
 from tintype.domain.keys import JOURNAL_PREFIX, original_key, variant_key
 from tintype.domain.transform import recipe_from_json
-from uploading import Acknowledged, Ledger
+from upkeep import collect, verified
+from uploading import PURGED, TRASHED, Acknowledged, Ledger
 
 Violations = dict[str, list[str]]
 
 READY_SECONDS: Final = 30.0
 """Until what was killed last is back, on a busy machine."""
+
+GRACE: Final = timedelta(hours=1)
+"""How long what no row knows may lie about, as `tintype verify` has it: it may belong to an upload under way."""
 
 FORMATS: Final = {"jpg": "JPEG", "webp": "WEBP"}
 
@@ -70,10 +75,21 @@ def audit(product: Product, ledger: Ledger) -> Violations:
             _audit_image(client, image, found)
         for image_id in ledger.deleted:
             _audit_deleted(client, ledger.acknowledged[image_id], found)
+    for image_id in ledger.trashed:
+        _audit_trashed(product, ledger.acknowledged[image_id], found)
+    for image_id, possible in ledger.doubtful.items():
+        _audit_doubtful(product.client, image_id, possible, found)
     _audit_disk(_Disk.of(product), ledger, found)
     for job in product.query("SELECT id, task_name, status, attempts, args FROM procrastinate_jobs"):
         found["jobs"].append(f"{job} is still in the queue")
     return dict(found)
+
+
+def verify(product: Product) -> list[str]:
+    """Return what `tintype verify` finds, now and when `gc` has removed what a crash may leave for it."""
+    left = verified(product, grace=GRACE)
+    collect(product)
+    return [f"{invariant}: {says}" for invariant, says in left + verified(product)]
 
 
 # As a client sees it
@@ -112,6 +128,34 @@ def _audit_deleted(client: httpx.Client, image: Acknowledged, found: Violations)
         status = client.get(url).status_code
         if status != httpx.codes.GONE:
             found["undeleted"].append(f"{url} answers {status}")
+
+
+def _audit_trashed(product: Product, image: Acknowledged, found: Violations) -> None:
+    """In the trash nothing is served, and the bytes are there."""
+    for url in (f"/api/v1/images/{image.id}", image.answer["url"], *image.answer["thumbnails"].values()):
+        status = product.stranger.get(url).status_code
+        if status != httpx.codes.NOT_FOUND:
+            found["undeleted"].append(f"{url} is in the trash and answers {status}")
+    shown = product.client.get(f"/api/v1/images/{image.id}")
+    if shown.status_code != httpx.codes.OK or shown.json()["state"] != TRASHED:
+        found["lost"].append(f"{image.id}: out of the trash, where it was, {shown.status_code}")
+    elif shown.json()["sha256"] != image.sha256:
+        found["lost"].append(f"{image.id}: other in the trash than acknowledged")
+
+
+def _audit_doubtful(client: httpx.Client, image_id: str, possible: set[str], found: Violations) -> None:
+    """What was asked and not answered was done or not, and nothing else."""
+    metadata = client.get(f"/api/v1/images/{image_id}")
+    if metadata.status_code == httpx.codes.GONE:
+        is_now = PURGED
+    elif metadata.status_code != httpx.codes.OK:
+        is_now = f"answering {metadata.status_code}"
+    elif metadata.json()["state"] == TRASHED:
+        is_now = TRASHED
+    else:
+        is_now = hashlib.sha256(client.get(metadata.json()["url"]).content).hexdigest()
+    if is_now not in possible:
+        found["half"].append(f"{image_id} is {is_now}, which nobody asked for")
 
 
 # As rows and files
@@ -218,7 +262,7 @@ def _name(key: str) -> str:
 
 def _audit_numbers(disk: _Disk, ledger: Ledger, found: Violations) -> None:
     """No upload became two images: beyond what was acknowledged there are at most those that were never answered."""
-    unanswered = sum(ledger.sent.values()) - len(ledger.acknowledged)
+    unanswered = ledger.uploads - len(ledger.acknowledged)
     surplus = len(disk.images) - len(ledger.acknowledged)
     if not 0 <= surplus <= unanswered:
         found["numbers"].append(f"{surplus} images more than acknowledged, with {unanswered} uploads unanswered")

@@ -17,6 +17,7 @@ FS_IOC_SHUTDOWN: Final = 0x8004587D  # _IOR('X', 125, u32), include/uapi/linux/f
 NO_LOG_FLUSH: Final = 2  # the journal's unwritten part is lost too, as with the power
 
 BUSY_SECONDS: Final = 30.0
+MiB: Final = 1 << 20
 
 
 def ext4_image(image: Path, size: int) -> None:
@@ -57,3 +58,36 @@ def cut_power(directory: Path) -> None:
         raise
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def small_disk(directory: Path, size: int) -> Iterator[Path]:
+    """Give a file system of so many bytes, mounted below the directory."""
+    disk = directory / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size},mode=0755", "tmpfs", disk], check=True)
+    try:
+        yield disk
+    finally:
+        subprocess.run(["umount", "--lazy", disk], check=True)
+
+
+@contextmanager
+def full(disk: Path) -> Iterator[None]:
+    """Leave no byte free during the block."""
+    filler = disk / "filler"
+    with filler.open("wb", buffering=0) as file:
+        for step in (MiB, 4096, 1):  # the last bytes of the last page, too
+            _fill(file.fileno(), step)
+    try:
+        yield
+    finally:
+        filler.unlink()
+
+
+def _fill(descriptor: int, step: int) -> None:
+    try:
+        while os.write(descriptor, bytes(step)):
+            pass
+    except OSError:
+        return

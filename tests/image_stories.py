@@ -14,9 +14,10 @@ from typing import Any, Final
 import httpx
 
 import samples
-from product import Product, eventually
+from killing import WORKER, pids
+from product import PROCESSED_SECONDS, Product, eventually
 from tintype.domain.ids import ImageRef
-from uploading import Ledger
+from uploading import PURGED, Ledger
 from walking import Answer, Story
 
 Image = dict[str, Any]
@@ -35,6 +36,15 @@ class Change:
     suffix: str
     before: int
     after: int
+
+
+@dataclass(frozen=True)
+class Replacement:
+    """An image, its bytes, and those that it shall have."""
+
+    image: Image
+    old: bytes
+    new: bytes
 
 
 TRASH: Final = Change("trash", "DELETE", "", 200, 404)
@@ -85,6 +95,14 @@ class ImageStories:
         """Give the story of a delete for good."""
         return self._story(PURGE, prepare=self._ready)
 
+    def process(self) -> Story[bytes]:
+        """Give the story of the job that an upload enqueues; it is for walks of the worker."""
+        return Story("process", self._photo, self._send_and_wait, self._judge_process)
+
+    def replace(self) -> Story[Replacement]:
+        """Give the story of other bytes for an image."""
+        return Story("replace", self._to_replace, self._put, self._judge_replace)
+
     # An upload
 
     def _photo(self) -> bytes:
@@ -127,6 +145,70 @@ class ImageStories:
             return [f"{image}: its original answers {original.status_code}, other bytes than were sent"]
         return []
 
+    # A job
+
+    def _send_and_wait(self, data: bytes) -> httpx.Response:
+        """Upload, and wait until the image is processed or the worker is dead."""
+        before = set(pids(self.product, WORKER))
+        answer = self._send(data)
+        image = answer.json()["id"]
+        assert eventually(
+            lambda: set(pids(self.product, WORKER)) != before or self._state(image) != "processing",
+            within=PROCESSED_SECONDS,
+        )
+        return answer
+
+    def _state(self, image: str) -> str:
+        return str(self.product.client.get(f"/api/v1/images/{image}").json().get("state", "processing"))
+
+    def _judge_process(self, data: bytes, answer: Answer) -> list[str]:
+        """What is recorded is there, at every moment; and in the end everything is, whoever takes over."""
+        assert answer is not None
+        complaints = self._recorded_and_missing(data)
+        state = self.product.settled(answer.json())["state"]
+        return complaints + self._recorded_and_missing(data) + ([] if state == "ready" else [f"it is {state}"])
+
+    def _recorded_and_missing(self, data: bytes) -> list[str]:
+        rows = self.product.query(
+            "SELECT encode(file_sha256, 'hex') FROM variants WHERE sha256 = %s", bytes.fromhex(sha256(data))
+        )
+        files = (self.product.data / "blobs").rglob(f"{sha256(data)}-*")
+        made = {hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+        ((state,),) = self.product.query("SELECT state FROM images WHERE sha256 = %s", bytes.fromhex(sha256(data)))
+        lacking = {row[0] for row in rows} - made
+        if state == "ready" and not rows:
+            return [f"{sha256(data)} is ready and has no variants"]
+        return [f"variant {name} is recorded and not there" for name in lacking]
+
+    # A replacement
+
+    def _to_replace(self) -> Replacement:
+        old = self._photo()
+        return Replacement(self.product.settled(self._send(old).json()), old, self._photo())
+
+    def _put(self, subject: Replacement) -> httpx.Response:
+        source, image = sha256(subject.new), subject.image["id"]
+        self.ledger.doubt(image, source)
+        self.ledger.count_sent(source, new=False)
+        files = {"file": ("photo.jpg", subject.new)}
+        answer = self.product.client.put(f"/api/v1/images/{image}/content", files=files)
+        self.ledger.note_replacement(source, answer)
+        return answer
+
+    def _judge_replace(self, subject: Replacement, answer: Answer) -> list[str]:
+        """The old version or the new one, with its bytes; and an address of the old one never shows anything else."""
+        image = subject.image["id"]
+        if answer is not None and not answer.is_success:
+            return [f"{image}: {answer.text}"]
+        version = self.product.client.get(f"/api/v1/images/{image}").json()["version"]
+        if answer is None and version == subject.image["version"]:
+            return self._differences(image, subject.old) or self._judge_replace(subject, self._put(subject))
+        complaints = self._differences(image, subject.new)
+        former = self.product.stranger.get(subject.image["url"], follow_redirects=True)
+        if version != subject.image["version"] + 1 or former.content != subject.new:
+            complaints.append(f"{image}: version {version}, its former address answers {former.status_code}")
+        return complaints
+
     # A change
 
     def _ready(self) -> Image:
@@ -142,7 +224,7 @@ class ImageStories:
 
     def _ask(self, change: Change, image: Image) -> httpx.Response:
         if change is PURGE:
-            self.ledger.doubtful.add(image["id"])
+            self.ledger.doubt(image["id"], PURGED)
         answer = self.product.client.request(change.method, f"/api/v1/images/{image['id']}{change.suffix}")
         if change is PURGE:
             self.ledger.note_deletion(image["id"], answer)

@@ -11,16 +11,19 @@ from pathlib import Path
 from typing import Final
 
 from product import Product, eventually, start_product
+from quick_respawn import NURSERY
 
 SUPERVISOR: Final = "supervisor"
-ROLES: Final = (SUPERVISOR, "api process", "server", "postgres", "renderer", "worker")
+API_PROCESS: Final = "api process"
+WORKER: Final = "worker"
+ROLES: Final = (SUPERVISOR, API_PROCESS, "server", "postgres", "renderer", WORKER)
 """Every sort of process, in the order of their deaths. The worker comes last: what it had not told the others by then,
 no restart of theirs makes up for."""
 
 STARTED_SECONDS: Final = 20.0
 """How long a process that is part of a whole product may take to be there, on a busy machine."""
 
-VICTIM_SECONDS: Final = 5.0
+VICTIM_SECONDS: Final = 20.0
 """How long a victim is waited for: what was killed last may not be back yet."""
 
 
@@ -73,12 +76,19 @@ def started(product: Product, role: str, *, count: int = 1) -> list[int]:
 def _role(pid: int, command: str, supervisor: int) -> str | None:
     at_the_top = _parent(pid) == supervisor
     if "run-api" in command:
-        return "server" if at_the_top else "api process"
+        return "server" if at_the_top else API_PROCESS
     if "run-worker" in command:
-        return "worker"
+        return WORKER if _name(pid) != NURSERY else None
     if "render_process" in command:
         return "renderer"
     return "postgres" if at_the_top and "/bin/postgres" in command else None
+
+
+def _name(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 def _parent(pid: int) -> int:

@@ -7,8 +7,17 @@ that die so often, and a dead worker's jobs are taken over after two seconds ins
 
 from typing import Final
 
-QUICK_RESPAWN: Final = """
+NURSERY: Final = "nursery"
+"""What a process calls itself that only forks workers."""
+
+QUICK_RESPAWN: Final = f"""
     import os, signal, sys
+
+    NURSERY = {NURSERY!r}
+
+    def call_oneself(name):
+        with open("/proc/self/comm", "w") as file:
+            file.write(name)
 
     def raise_workers(supervisor):
         import tintype.bootstrap, tintype.worker
@@ -18,6 +27,7 @@ QUICK_RESPAWN: Final = """
         tintype.worker.STALLED_SECONDS = 2.0
         tintype.worker.SWEEP_SECONDS = 1.0
         die_with_parent(supervisor)
+        call_oneself(NURSERY)
         nursery, worker, stopping = os.getpid(), 0, []
 
         def stop(number, _):
@@ -31,6 +41,7 @@ QUICK_RESPAWN: Final = """
             if not worker:
                 signal.signal(signal.SIGTERM, signal.SIG_DFL)
                 sys.argv[-1] = str(nursery)
+                call_oneself("python")
                 return
             _, status = os.waitpid(worker, 0)
             if not os.WIFSIGNALED(status):

@@ -34,6 +34,9 @@ _RESUMED: Final = re.compile(r"<\.\.\. \w+ resumed>")
 _INTERNAL: Final = re.compile(r"\w+\(\d+<(UNIX|anon_inode|pipe|/dev/null|[^>]*\.log>)")
 """Threads that wake each other, decoders, and the log."""
 
+_TALKS: Final = re.compile(r"(send|recv)\w+\(")
+_STORED: Final = re.compile(r"/blobs/")
+_OF_A_JOB: Final = re.compile(r"COMMIT|INSERT INTO variants|UPDATE images|procrastinate_finish_job")
 _OPEN: Final = re.compile(r"(open|openat|creat)\(")
 _MAKES: Final = re.compile(r"O_CREAT|O_TMPFILE|O_TRUNC|^creat")
 
@@ -49,6 +52,11 @@ def is_outward(step: str) -> bool:
     if step.startswith("recv"):
         return "COMMIT" in step
     return not _OPEN.match(step) or bool(_MAKES.search(step))
+
+
+def is_of_a_job(step: str) -> bool:
+    """Return whether the call belongs to a worker's job: the queue talks, too, and decoders are started."""
+    return is_outward(step) and bool((_OF_A_JOB if _TALKS.match(step) else _STORED).search(step))
 
 
 class Stepper:

@@ -3,10 +3,8 @@
 import os
 import shutil
 import signal
-import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,6 +13,7 @@ import psycopg
 import pytest
 
 import samples
+from disks import MiB, full, small_disk
 from killing import pids
 from product import Product, eventually, start_product
 
@@ -22,42 +21,8 @@ pytestmark = pytest.mark.root  # to mount a file system of a few megabytes
 
 ONE_OF_EACH: Final = ("--api-processes", "1", "--workers", "1", "--renderers", "1")
 RECOVERED_SECONDS: Final = 10.0
-MiB: Final = 1 << 20
 RESERVE: Final = 64 * MiB
 """`upload.reserve` of the defaults."""
-
-
-@contextmanager
-def small_disk(directory: Path, size: int) -> Iterator[Path]:
-    """Give a file system of so many bytes, mounted below the directory."""
-    disk = directory / "disk"
-    disk.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size},mode=0755", "tmpfs", disk], check=True)
-    try:
-        yield disk
-    finally:
-        subprocess.run(["umount", "--lazy", disk], check=True)
-
-
-@contextmanager
-def full(disk: Path) -> Iterator[None]:
-    """Leave no byte free during the block."""
-    filler = disk / "filler"
-    with filler.open("wb", buffering=0) as file:
-        for step in (MiB, 4096, 1):  # the last bytes of the last page, too
-            _fill(file.fileno(), step)
-    try:
-        yield
-    finally:
-        filler.unlink()
-
-
-def _fill(descriptor: int, step: int) -> None:
-    try:
-        while os.write(descriptor, bytes(step)):
-            pass
-    except OSError:
-        return
 
 
 def free(disk: Path) -> int:

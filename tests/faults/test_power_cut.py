@@ -16,7 +16,7 @@ from typing import Final
 
 import pytest
 
-from audit import Violations, audit, settle, work_left
+from audit import Violations, audit, settle, verify, work_left
 from disks import cut_power, ext4_image, mounted
 from image_stories import ImageStories
 from product import Product, eventually, start_product
@@ -119,6 +119,8 @@ def work_until_the_power_fails(disk: Disk, ledger: Ledger, *, clients: int) -> V
             if cut > 0:
                 assert settle(product, within=SETTLE_SECONDS), work_left(product)
                 violations = audit(product, ledger)
+                if not violations:
+                    assert verify(product) == []
             if violations or cut == CUTS:
                 break
             with uploading(product.base_url, key, clients=clients, seed=secrets.randbelow(10**6), ledger=ledger):
