@@ -5,10 +5,13 @@ A header arrives as bytes of Latin-1 (RFC 9110 §5.5), a path as UTF-8 with what
 
 import asyncio
 import random
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from ipaddress import ip_network
 from typing import Any, Final
 
+from litestar.datastructures import Headers
 from multipart import parse_options_header
 
 from mutations import flip, splice
@@ -22,8 +25,11 @@ from tintype.domain.tokens import Purpose, parse_token
 from tintype.domain.transform import Recipe
 from tintype.web.auth import Caller
 from tintype.web.body import BodyLimits, RequestBody
+from tintype.web.checksums import BodyChecksums
+from tintype.web.client_address import ForwardedHeader, Proxies
 from tintype.web.conditional import Unsatisfiable, is_not_modified, parse_range, range_applies
 from tintype.web.negotiation import choose_format
+from tintype.web.preference import LONGEST_WAIT_SECONDS, parse_preferences, wants_representation
 from tintype.web.representations import parse_url
 from tintype.web.upload_request import FormUpload
 
@@ -31,6 +37,10 @@ MODIFIED: Final = datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC)
 ETAG: Final = '"0123456789abcdef0123456789abcdef"'
 LONGEST: Final = 20_000
 """Bytes; servers take a head of some hundred thousand, and what is quadratic shows at these."""
+
+SECONDS_AT_LEAST: Final = 0.2
+SECONDS_PER_BYTE: Final = 5e-6
+"""Of processor time. What is linear takes a fiftieth of it; what is quadratic would hold up everybody else."""
 
 _WORDS: Final = (
     *(
@@ -81,12 +91,18 @@ _WORDS: Final = (
 )
 """What means something to one of the parsers."""
 
+_RUNS: Final = (b" ", b"\t", b",", b";", b'"', b"=", b"\\", b"a", b"1", b", ", b"; a=", b'"a",')
+"""What regular expressions that go back would share out in every possible way."""
+
 
 def mutate_text(data: bytes, dice: random.Random) -> bytes:
     """Return other bytes: words put in, stretches repeated and lost, bits flipped."""
     for _ in range(dice.choice((1, 1, 2, 4))):
         at, end = sorted((dice.randrange(len(data) + 1), dice.randrange(len(data) + 1)))
-        how = dice.randrange(5)
+        how = dice.randrange(6)
+        if how == 5:
+            data = data[:at] + dice.choice(_RUNS) * dice.choice((50, 5_000)) + data[at:]
+            continue
         if how == 0:
             data = data[:at] + dice.choice(_WORDS) + data[at:]
         elif how == 1:
@@ -115,8 +131,12 @@ class Header:
         return mutate_text(data, dice)
 
     def check(self, data: bytes) -> str:
-        """Read the value."""
-        return str(self._check(data.decode("latin-1")))
+        """Read the value, within a moment."""
+        began = time.process_time()
+        told = str(self._check(data.decode("latin-1")))
+        seconds = time.process_time() - began
+        assert seconds < SECONDS_AT_LEAST + SECONDS_PER_BYTE * len(data), f"took {seconds:.2f} s"
+        return told
 
 
 # Headers
@@ -183,6 +203,28 @@ def _check_url(text: str) -> str:
     return f"{wanted.extension is None} {wanted.version is None} {wanted.token is None}"
 
 
+def _check_digest(value: str) -> str:
+    try:
+        BodyChecksums([(b"content-digest", value.encode("latin-1"))])
+    except Problem as problem:
+        assert problem.code is Code.REQUEST_UNREADABLE  # noqa: PT017 -- both ends are right
+        return "refused"
+    return "read"
+
+
+def _check_preference(value: str) -> str:
+    preferences = parse_preferences({"prefer": value})
+    assert 0 <= preferences.wait_seconds <= LONGEST_WAIT_SECONDS
+    return f"{preferences} {wants_representation({'prefer': value})}"
+
+
+def _check_forwarded(value: str) -> str:
+    headers = Headers({"forwarded": value, "x-forwarded-for": value})
+    return " ".join(type(proxies.client_of("192.0.2.1", headers)).__name__ for proxies in _PROXIES)
+
+
+_PROXIES: Final = [Proxies([ip_network("192.0.2.0/24")], header) for header in ForwardedHeader]
+_DIGEST: Final = "sha-256=:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=:"
 _IMAGE: Final = "img_0123456789A0123456789A"
 _READ_TOKEN: Final = "ttr_0123456789A" + "0" * 20 + "1B"
 
@@ -199,6 +241,9 @@ HEADERS: Final = (
         ["multipart/form-data; boundary=x", 'multipart/form-data; boundary="a\\"b"; charset*=utf-8\'\'x', "image/jpeg"],
         _check_media_type,
     ),
+    Header("digest", [_DIGEST, f"md5=:AAAA:, {_DIGEST};a=1, unixsum=30637", 'sha-512="x"', "a=?1;b"], _check_digest),
+    Header("preference", ["wait=5", 'return=representation; x="y", respond-async', "wait = 99"], _check_preference),
+    Header("forwarded", ["192.0.2.9, 203.0.113.7", 'for="[2001:db8::1]:80";proto=https, for=_x'], _check_forwarded),
     Header("token", [_READ_TOKEN, _IMAGE, "ttr_", "img_" + "z" * 22], _check_token),
     Header("url", [f"/i/{_IMAGE}/thumb.webp?v=1&token={_READ_TOKEN}", f"/i/{_IMAGE}/original.jpg", "/i/"], _check_url),
 )

@@ -60,7 +60,7 @@ class Proxies:
         for entry in reversed(entries):
             if self._header is ForwardedHeader.FORWARDED:
                 found = _FOR.search(entry)
-                yield _parsed(_without_port((found[1] or found[2]) if found else ""))
+                yield _parsed(_without_port((found[1] or found[2] or "") if found else ""))  # `for=""` names nobody
             else:
                 yield _parsed(_without_port(entry.strip()))
 

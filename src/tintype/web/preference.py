@@ -14,7 +14,11 @@ LONGEST_WAIT_SECONDS: Final = 10
 
 APPLIED: Final = {"preference-applied": "return=representation"}
 
-_PREFERENCE: Final = re.compile(r"\s*([A-Za-z-]{1,40})\s*(?:=\s*\"?([^\s\",;]*)\"?\s*)?(?:;.*)?")
+MAX_CHARACTERS: Final = 1024
+"""Of the header; what is longer is read no further. The longest that RFC 7240 shows has 44."""
+
+# `*+` never goes back: with `*` two runs of blanks beside each other would be shared out in every possible way.
+_PREFERENCE: Final = re.compile(r"\s*+([A-Za-z-]{1,40})\s*+(?:=\s*+\"?([^\s\",;]*+)\"?\s*+)?(?:;.*)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +53,7 @@ def wants_representation(headers: Mapping[str, str]) -> bool:
 def _given(headers: Mapping[str, str]) -> dict[str, str]:
     """Return every preference by its name; of one that stands there twice, the first counts (RFC 7240 §2)."""
     given: dict[str, str] = {}
-    for text in headers.get("prefer", "").split(","):
+    for text in headers.get("prefer", "")[:MAX_CHARACTERS].split(","):
         match = _PREFERENCE.fullmatch(text)
         if match is not None:
             given.setdefault(match[1].lower(), match[2] or "")

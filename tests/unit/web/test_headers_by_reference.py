@@ -1,11 +1,14 @@
 """Ranges, tags and Accept as we read them, beside another reading of the same RFC: werkzeug's."""
 
+import time
 from datetime import UTC, datetime
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from werkzeug.http import parse_accept_header, parse_etags, parse_range_header
 
+from fuzz_parsers import HEADERS, Header
 from tintype.domain.format import Format
 from tintype.web.conditional import Unsatisfiable, is_not_modified, parse_range
 from tintype.web.negotiation import choose_format
@@ -50,3 +53,31 @@ accepts = st.lists(st.tuples(types, qualities).map("".join), min_size=1, max_siz
 def test_webp_goes_to_who_names_it_with_a_quality(header: str) -> None:
     named = any(media == "image/webp" and quality > 0 for media, quality in parse_accept_header(header))
     assert choose_format(header, (Format.JPEG, Format.WEBP)) is (Format.WEBP if named else Format.JPEG)
+
+
+LONG = 200_000
+ENDLESS = [
+    "a=" + " " * LONG + '""" x',
+    "a" + " " * LONG + "x",
+    " " * LONG + "x",
+    "a;" * LONG,
+    "wait=5" + ";" * LONG + "\n",
+    "a=b," * LONG,
+    '"' * LONG,
+    "bytes=" + " " * LONG + "-",
+    "sha-256=" + ":" * LONG,
+    'a="' + "\\" * LONG,
+    "a;" + " " * LONG + "b=",
+    "for=" + " " * LONG,
+    ";" + " " * LONG + "for",
+    "image/webp" + ";q=0." + "0" * LONG,
+]
+
+
+@pytest.mark.parametrize("header", HEADERS, ids=lambda header: header.name)
+def test_no_value_holds_a_parser_up(header: Header) -> None:
+    """A regular expression that goes back over 200 kB of blanks took minutes of the event loop."""
+    for value in ENDLESS:
+        began = time.process_time()
+        header._check(value)
+        assert time.process_time() - began < 1.0, value[:20]
