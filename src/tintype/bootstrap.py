@@ -16,6 +16,7 @@ from tintype.adapters.origin_http import HttpOrigin
 from tintype.adapters.postgres_durability import violations_in
 from tintype.adapters.render_pool import RenderPool, RenderPoolConfig
 from tintype.adapters.staging_local import LocalStaging
+from tintype.adapters.view_journal import MappedViewJournal
 from tintype.db.backlog import Backlog, BacklogLimits
 from tintype.db.clock import DatabaseClock
 from tintype.db.durability import damaged_pages, durability_settings
@@ -30,6 +31,7 @@ from tintype.reads.image_list import ImageList
 from tintype.reads.jobs import JobList
 from tintype.reads.progress import Progress
 from tintype.reads.receipts import Receipts
+from tintype.reads.views import Views
 from tintype.settings import SECRET_KEY_FILE, Settings, load_settings
 from tintype.settings_values import directory_of
 from tintype.storage.intake import Intake
@@ -37,6 +39,7 @@ from tintype.telemetry.logs import configure_logs
 from tintype.telemetry.metrics import Metrics, make_metrics, resident_bytes
 from tintype.upkeep import GarbageConfig, Upkeep, build_upkeep
 from tintype.usecases.change_image import ChangeImage
+from tintype.usecases.count_views import CountViews
 from tintype.usecases.dead_letters import DeadLetters
 from tintype.usecases.find_lost_images import FindLostImages
 from tintype.usecases.hold_image import HoldImage
@@ -65,9 +68,11 @@ from tintype.web.page import page_routes
 from tintype.web.rate_limits import UploadLimiter
 from tintype.web.representations import Representations
 from tintype.web.server import call_on_stop
+from tintype.web.share_page import share_routes
 from tintype.web.upload_gate import UploadGate
 from tintype.web.upload_request import DEFAULT_KIND
 from tintype.web.upload_slots import SlotLimits, UploadSlots
+from tintype.web.views import view_routes
 from tintype.worker import Stories, Worker, WorkerConfig
 
 API_RENDERERS: Final = 1
@@ -138,13 +143,24 @@ def build_api(settings: Settings) -> Application:
         measure=parts.metrics.followers.set,
     )
 
+    journal = MappedViewJournal(settings.data / "views")
+    count_views = CountViews(
+        database=parts.database,
+        journal=journal,
+        clock=DatabaseClock(parts.database),
+        lost=parts.metrics.views_lost.inc,
+    )
+
     async def start() -> None:
         call_on_stop(progress.end_all)
         await parts.database.open()
+        await journal.open()
+        count_views.start()
         listener.start()
 
     async def stop() -> None:
         await listener.close()
+        await count_views.close()
         await parts.close()
 
     images = _images_api(settings, parts, records, progress, authenticator)
@@ -153,14 +169,22 @@ def build_api(settings: Settings) -> Application:
         image_routes(images, image_work_routes(_image_work_api(settings, parts, images))),
         event_routes(images),
         job_routes(JobsApi(JobList(parts.database), dead_letters, authenticator)),
+        view_routes(images),
+        share_routes(images),
         operation_routes(OperationsApi(parts.database, parts.blobs, parts.metrics)),
         page_routes(settings.kinds[DEFAULT_KIND].limits),
     ]
     litestar = make_litestar(routes, on_startup=[start], on_shutdown=[stop])
-    return Application(litestar, _delivery(settings, parts, records, authenticator), parts.metrics)
+    return Application(litestar, _delivery(settings, parts, records, authenticator, count_views), parts.metrics)
 
 
-def _delivery(settings: Settings, parts: _Parts, records: DeliveryRecords, authenticator: Authenticator) -> Delivery:
+def _delivery(
+    settings: Settings,
+    parts: _Parts,
+    records: DeliveryRecords,
+    authenticator: Authenticator,
+    count_views: CountViews,
+) -> Delivery:
     representations = Representations(
         records=records,
         make_variants=parts.make_variants,
@@ -168,7 +192,13 @@ def _delivery(settings: Settings, parts: _Parts, records: DeliveryRecords, authe
         kinds=settings.kinds,
         backlog=Backlog(parts.database, BacklogLimits(settings.jobs.overlong, settings.jobs.overdue_seconds)),
     )
-    return Delivery(records=records, representations=representations, blobs=parts.blobs, authenticator=authenticator)
+    return Delivery(
+        records=records,
+        representations=representations,
+        blobs=parts.blobs,
+        authenticator=authenticator,
+        count_view=count_views,
+    )
 
 
 def _images_api(
@@ -202,6 +232,7 @@ def _images_api(
         receipts=Receipts(parts.database),
         records=records,
         progress=progress,
+        views=Views(parts.database),
         authenticator=authenticator,
         gate=upload_gate(settings, parts.database),
         proxies=Proxies(settings.trusted_proxies, ForwardedHeader(settings.forwarded_header)),

@@ -14,6 +14,7 @@ pytestmark = pytest.mark.chromium
 PHOTO = samples.jpeg(seed=40)
 IMAGES = "**/api/v1/images"
 ONE_IMAGE = re.compile(r"/api/v1/images/img_\w+(\?purge=true)?$")
+EVENTS = re.compile(r"/api/v1/images/img_\w+/events$")
 BUSY = {"detail": "Too many uploads from your address. Try again in 1 s.", "code": "rate_limited"}
 
 
@@ -60,6 +61,30 @@ def test_a_file_over_the_limit_is_not_even_sent(visitor: Visitor) -> None:
     expect(problem).to_have_text("This file has 12.3 MB; at most 10 MB are taken.")
     visitor.upload(sent_file("small.jpg", PHOTO))
     assert methods.count("POST") == 1
+
+
+def ask_instead_of_following(visitor: Visitor) -> None:
+    """Let no stream of events through: the page asks for the image now and then."""
+    visitor.expected_statuses.add(0)
+    visitor.page.route(EVENTS, lambda route: route.abort())
+
+
+def test_a_page_that_is_told_of_the_thumbnails_does_not_ask_for_them(visitor: Visitor) -> None:
+    asked: list[str] = []
+    visitor.page.on("request", lambda request: asked.append(request.url))
+    visitor.choose(sent_file("told.jpg", samples.jpeg(seed=47)))
+    expect(visitor.card("told.jpg")).to_have_attribute("data-state", "ready")
+    assert [url for url in asked if EVENTS.search(url)] != []
+    assert [url for url in asked if ONE_IMAGE.search(url)] == []
+
+
+def test_a_page_follows_so_few_pictures_that_uploads_have_connections_left(visitor: Visitor) -> None:
+    asked: list[str] = []
+    visitor.page.on("request", lambda request: asked.append(request.url))
+    visitor.page.route(EVENTS, lambda _: None)  # never answered
+    visitor.choose(*(sent_file(f"many-{number}.jpg", samples.jpeg(64, 64, seed=60 + number)) for number in range(8)))
+    expect(visitor.cards("ready")).to_have_count(6)
+    assert len([url for url in asked if EVENTS.search(url)]) == 2
 
 
 def test_a_busy_server_is_asked_again_when_it_said_so(visitor: Visitor) -> None:
@@ -158,6 +183,7 @@ def test_a_picture_that_cannot_be_processed_says_what_the_code_means(visitor: Vi
         image = route.fetch().json()
         route.fulfill(json={**image, "state": "rejected", "state_reason": "image.malformed"})
 
+    ask_instead_of_following(visitor)
     visitor.page.route(ONE_IMAGE, reject)
     visitor.choose(sent_file("odd.jpg", PHOTO))
     card = visitor.card("odd.jpg")
@@ -180,6 +206,7 @@ def test_thumbnails_are_waited_for_while_the_server_stumbles(visitor: Visitor) -
         else:
             route.continue_()
 
+    ask_instead_of_following(visitor)
     visitor.page.route(ONE_IMAGE, stumble)
     visitor.choose(sent_file("stumble.jpg", PHOTO))
     expect(visitor.card("stumble.jpg")).to_have_attribute("data-state", "ready")
@@ -191,6 +218,7 @@ def test_thumbnails_that_take_too_long_can_be_looked_for_again_and_the_link_work
     with visit(browser, product) as visitor:
         visitor.page.clock.install()
         visitor.open()
+        ask_instead_of_following(visitor)
         visitor.page.route(ONE_IMAGE, lambda route: route.fulfill(json={"state": "processing"}))
         visitor.choose(sent_file("long.jpg", PHOTO))
         card = visitor.card("long.jpg")

@@ -271,10 +271,6 @@ def test_a_size_is_a_redirect_that_leads_to_the_bytes(product: Product, image: d
         assert f"/i/{image['id']}/{size}" in answer.headers["location"]
 
 
-def test_the_page_to_share_leads_to_the_picture(product: Product, image: dict[str, Any]) -> None:
-    assert product.stranger.get(image["page_url"], follow_redirects=True).headers["content-type"] == "image/jpeg"
-
-
 def test_variants_are_listed_with_what_is_made_of_them(product: Product) -> None:
     image = product.settled(product.upload(samples.jpeg(3000, 2000, seed=81)))
 

@@ -27,11 +27,15 @@ ROUTES: Final = {
     "/api/v1/jobs": {"get"},
     "/api/v1/jobs/{job_id}/retry": {"post"},
     "/api/v1/jobs/{job_id}": {"delete"},
+    "/api/v1/images/{image_id}/views": {"get"},
     "/healthz": {"get"},
     "/readyz": {"get"},
     "/metrics": {"get"},
 }
 """What the contract has and this version answers."""
+
+UNDOCUMENTED: Final = {"/i/{image}/{preset}", "/", "/docs", "/p/{image_id}", "/oembed"}
+"""What people and programs ask for that are no clients of the API."""
 
 METRICS: Final = {
     "tintype_requests_total": {"route", "method", "status"},
@@ -96,7 +100,15 @@ def test_every_promised_metric_is_there_with_its_labels(product: Product, image:
 def test_metrics_are_told_by_route_and_never_by_what_clients_write(product: Product, image: dict[str, Any]) -> None:
     assert image
     for _, labels in samples_of(product):
-        assert labels.get("route", "other") in {*ROUTES, "other", "/i/{image}/{preset}", "/", "/docs", "/p/{image_id}"}
+        assert labels.get("route", "other") in {
+            *ROUTES,
+            "other",
+            "/i/{image}/{preset}",
+            "/",
+            "/docs",
+            "/p/{image_id}",
+            "/oembed",
+        }
         assert labels.get("method", "other") in {"GET", "HEAD", "POST", "DELETE", "other"}
 
 

@@ -121,7 +121,7 @@ def test_what_is_no_token_of_this_image_opens_nothing(product: Product, private:
 
 def test_a_read_token_travels_along_a_redirect_and_nothing_else_does(product: Product, private: dict[str, Any]) -> None:
     token = private["read_token"]
-    for path in (f"{IMAGES}/{private['id']}?size=thumb", f"/p/{private['id']}", f"/i/{private['id']}/thumb.jpg?v=7"):
+    for path in (f"{IMAGES}/{private['id']}?size=thumb", f"/i/{private['id']}/thumb.jpg?v=7"):
         answer = product.stranger.get(with_token(path, token))
         assert answer.status_code == 302
         assert product.stranger.get(answer.headers["location"]).status_code == 200

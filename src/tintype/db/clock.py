@@ -8,6 +8,8 @@ from typing import Final
 from tintype.db.pool import Database
 from tintype.domain.ids import BUCKETS, NOISE, make_id
 
+DAY_SECONDS: Final = 86_400
+
 REFRESH_SECONDS: Final = 60.0
 """How long a measured offset is believed: clocks drift by microseconds a second."""
 
@@ -35,6 +37,10 @@ class DatabaseClock:
     def now(self) -> datetime:
         """Return the database's time, in UTC."""
         return datetime.fromtimestamp(time.time() + self._offset, UTC)
+
+    def today(self) -> int:
+        """Return the database's day in UTC, as days since 1970."""
+        return int(time.time() + self._offset) // DAY_SECONDS
 
     def new_id(self, bucket: int | None = None) -> int:
         """Return a fresh id in `bucket`, or in one drawn at random."""

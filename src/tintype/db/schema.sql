@@ -941,6 +941,37 @@ CREATE TABLE tintype.variants (
 
 ALTER TABLE tintype.variants OWNER TO tintype_owner;
 
+CREATE TABLE tintype.view_batches (
+    tenant bigint NOT NULL,
+    batch uuid NOT NULL,
+    added_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+ALTER TABLE tintype.view_batches OWNER TO tintype_owner;
+
+CREATE TABLE tintype.view_days (
+    bucket smallint NOT NULL,
+    image bigint NOT NULL,
+    day date NOT NULL,
+    slot smallint NOT NULL,
+    tenant bigint NOT NULL,
+    views bigint NOT NULL,
+    CONSTRAINT view_days_views_check CHECK ((views > 0))
+);
+
+ALTER TABLE tintype.view_days OWNER TO tintype_owner;
+
+CREATE TABLE tintype.view_totals (
+    bucket smallint NOT NULL,
+    image bigint NOT NULL,
+    slot smallint NOT NULL,
+    tenant bigint NOT NULL,
+    views bigint NOT NULL,
+    CONSTRAINT view_totals_views_check CHECK ((views > 0))
+);
+
+ALTER TABLE tintype.view_totals OWNER TO tintype_owner;
+
 ALTER TABLE ONLY tintype.procrastinate_events ALTER COLUMN id SET DEFAULT nextval('tintype.procrastinate_events_id_seq'::regclass);
 
 ALTER TABLE ONLY tintype.procrastinate_jobs ALTER COLUMN id SET DEFAULT nextval('tintype.procrastinate_jobs_id_seq'::regclass);
@@ -1009,6 +1040,15 @@ ALTER TABLE tintype.images
 
 ALTER TABLE ONLY tintype.variants
     ADD CONSTRAINT variants_pkey PRIMARY KEY (bucket, tenant, sha256, digest);
+
+ALTER TABLE ONLY tintype.view_batches
+    ADD CONSTRAINT view_batches_pkey PRIMARY KEY (tenant, batch);
+
+ALTER TABLE ONLY tintype.view_days
+    ADD CONSTRAINT view_days_pkey PRIMARY KEY (bucket, image, day, slot);
+
+ALTER TABLE ONLY tintype.view_totals
+    ADD CONSTRAINT view_totals_pkey PRIMARY KEY (bucket, image, slot);
 
 CREATE INDEX idempotency_keys_by_age ON tintype.idempotency_keys USING btree (created_at);
 
@@ -1119,6 +1159,12 @@ CREATE POLICY of_tenant ON tintype.tenants USING ((id = tintype.current_tenant()
 
 CREATE POLICY of_tenant ON tintype.variants USING ((tenant = tintype.current_tenant()));
 
+CREATE POLICY of_tenant ON tintype.view_batches USING ((tenant = tintype.current_tenant()));
+
+CREATE POLICY of_tenant ON tintype.view_days USING ((tenant = tintype.current_tenant()));
+
+CREATE POLICY of_tenant ON tintype.view_totals USING ((tenant = tintype.current_tenant()));
+
 ALTER TABLE tintype.purges ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE tintype.rate_buckets ENABLE ROW LEVEL SECURITY;
@@ -1128,6 +1174,12 @@ ALTER TABLE tintype.render_claims ENABLE ROW LEVEL SECURITY;
 ALTER TABLE tintype.tenants ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE tintype.variants ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE tintype.view_batches ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE tintype.view_days ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE tintype.view_totals ENABLE ROW LEVEL SECURITY;
 
 GRANT USAGE ON SCHEMA tintype TO tintype_app;
 
@@ -1201,3 +1253,9 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.render_claims TO tintype_app;
 GRANT SELECT ON TABLE tintype.tenants TO tintype_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.variants TO tintype_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.view_batches TO tintype_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.view_days TO tintype_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.view_totals TO tintype_app;

@@ -28,6 +28,7 @@ class Kind(Enum):
     INVALID = auto()
     RATE_LIMITED = auto()
     UNAVAILABLE = auto()
+    NOT_IMPLEMENTED = auto()
     STORAGE_FULL = auto()
     INTERNAL = auto()
 
@@ -69,6 +70,7 @@ class Code(StrEnum):
     REQUEST_INVALID = "request.invalid", Kind.INVALID, "The request is not valid"
     REQUEST_TOO_LARGE = "request.too_large", Kind.TOO_LARGE, "The request is too large"
     REQUEST_UNREADABLE = "request.unreadable", Kind.UNREADABLE, "The request cannot be read"
+    OEMBED_FORMAT = "oembed.unsupported_format", Kind.NOT_IMPLEMENTED, "Not a format of oEmbed that there is"
     STORAGE_FULL = "storage.full", Kind.STORAGE_FULL, "The disk is full"
     UNAVAILABLE = "unavailable", Kind.UNAVAILABLE, "Not available right now"
     INTERNAL = "internal", Kind.INTERNAL, "Something went wrong"

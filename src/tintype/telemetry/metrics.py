@@ -34,6 +34,7 @@ class Metrics:
     queue_age: Gauge
     dead_jobs: Gauge
     followers: Gauge
+    views_lost: Counter
     _answered: dict[tuple[str, str, int], tuple[Counter, Histogram]] = field(default_factory=dict)
 
     def answered(self, route: str, method: str, status: int, seconds: float) -> None:
@@ -84,6 +85,7 @@ def make_metrics() -> Metrics:
             multiprocess_mode="mostrecent",
             registry=own,
         ),
+        views_lost=Counter("tintype_views_lost", "Views for which there was no room to count.", registry=own),
         followers=Gauge(
             "tintype_followers", "Clients that follow an image.", multiprocess_mode="livesum", registry=own
         ),

@@ -28,6 +28,7 @@ from tintype.db.notify import notify_at_once
 from tintype.db.pool import Connection, Database
 from tintype.db.purges import Cause, insert_purge
 from tintype.db.variants import VariantRow, list_variants
+from tintype.db.views import delete_views
 from tintype.domain.change import ChangeRequest, refuse_if_held
 from tintype.domain.errors import Problem
 from tintype.domain.image import Image, State
@@ -131,6 +132,7 @@ class PurgeImage:
         await delete_dead_jobs_of_image(connection, tenant=image.tenant, image=image.id)
         await enqueue_finish_purge(connection, purge)
         await enqueue_prove_purge(connection, tenant=image.tenant, image=image.id)
+        await delete_views(connection, image.id)
         await notify_at_once(connection, image.id)
         return purge
 

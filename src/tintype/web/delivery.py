@@ -13,6 +13,7 @@ from tintype.domain.change import expired
 from tintype.domain.errors import Code, Problem
 from tintype.domain.image import SERVED, Image, State
 from tintype.domain.tokens import Purpose, parse_token
+from tintype.domain.view import ViewedImage
 from tintype.domain.visibility import BY_LINK, Viewer, may_view
 from tintype.ports.blobs import BlobMissing, BlobStore, BlobStoreFailed
 from tintype.reads.delivery import DeliveryRecord, DeliveryRecords
@@ -22,6 +23,7 @@ from tintype.web.errors import RawHeaders, problem_answer
 from tintype.web.negotiation import choose_format
 from tintype.web.representations import Later, Representations, Wanted, parse_url
 from tintype.web.small_files import SmallFiles
+from tintype.web.view_rules import ViewRules
 
 Scope = Mapping[str, Any]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -44,12 +46,16 @@ class Delivery:
         representations: Representations,
         blobs: BlobStore,
         authenticator: Authenticator,
+        count_view: Callable[[ViewedImage], None],
     ) -> None:
+        """`count_view` is called beside every view, and waits for nothing."""
         self._records = records
         self._representations = representations
         self._blobs = blobs
         self._small_files = SmallFiles(blobs)
         self._authenticator = authenticator
+        self._view_rules = ViewRules()
+        self._count_view = count_view
 
     async def __call__(self, scope: Scope, send: Send, request_id: str) -> str | None:
         """Answer, and return the code of a refusal."""
@@ -130,15 +136,25 @@ class Delivery:
         try:
             content = await self._small_files.read(found.file) if whole and again else None
             if content is not None:
+                self._note_view(found, reply, request)
                 return await _send(send, scope, reply.status, reply.headers, content)
             if whole and found.file.path is not None and "http.response.pathsend" in scope.get("extensions", ()):
+                self._note_view(found, reply, request)
                 await send({"type": "http.response.start", "status": reply.status, "headers": reply.headers})
                 await send({"type": "http.response.pathsend", "path": str(found.file.path)})
                 return reply.status
             chunks = await self._blobs.read(found.file.key, offset=reply.content.start, length=reply.content.length)
         except BlobStoreFailed as error:
             raise _unreadable() from error
+        self._note_view(found, reply, request)
         return await _send_chunks(send, reply, chunks)
+
+    def _note_view(self, found: Representation, reply: Answer, request: Mapping[bytes, bytes]) -> None:
+        """Count a view before its first byte leaves: so no picture that arrived was not counted."""
+        if found.viewed is None or reply.content is None or reply.content.start:
+            return
+        if self._view_rules.is_view(request):
+            self._count_view(found.viewed)
 
 
 def _unreadable() -> Problem:

@@ -9,6 +9,7 @@ from typing import Final
 from tintype.domain.format import Format
 from tintype.domain.ids import TENANT_PREFIX, public_id
 from tintype.domain.image import Image
+from tintype.domain.view import ViewedImage
 from tintype.domain.visibility import BY_LINK
 from tintype.web.conditional import ByteRange, Unsatisfiable, is_not_modified, parse_range, range_applies
 from tintype.web.errors import RawHeaders
@@ -79,6 +80,8 @@ class Representation:
     file: StoredFile
     modified: datetime
     headers: RawHeaders
+    viewed: ViewedImage | None = None
+    """Whose view it is when this is sent; None for what is too small to be one."""
     tag: bytes = field(init=False)
     whole: Answer = field(init=False)
     not_modified: Answer = field(init=False)
@@ -91,8 +94,13 @@ class Representation:
         object.__setattr__(self, "not_modified", not_modified)
 
 
-def represent(image: Image, file: StoredFile, *, negotiated: bool, versioned: bool) -> Representation:
-    """Return the representation that `file` is of the image, for a URL that was negotiated or had a version."""
+def represent(
+    image: Image, file: StoredFile, *, negotiated: bool, versioned: bool, large: bool = False
+) -> Representation:
+    """Return the representation that `file` is of the image, for a URL that was negotiated or had a version.
+
+    Who is sent a `large` one views the image.
+    """
     headers: RawHeaders = [
         (b"content-type", file.format.media_type.encode()),
         (b"content-length", str(file.size).encode()),
@@ -105,7 +113,8 @@ def represent(image: Image, file: StoredFile, *, negotiated: bool, versioned: bo
     ]
     if negotiated:
         headers.append((b"vary", b"Accept"))
-    return Representation(file, image.modified, headers)
+    viewed = ViewedImage(image.tenant, image.id) if large else None
+    return Representation(file, image.modified, headers, viewed)
 
 
 def cache_tag(image: Image) -> str:

@@ -21,6 +21,7 @@ STATUS: Final = {
     Kind.INVALID: 422,
     Kind.RATE_LIMITED: 429,
     Kind.INTERNAL: 500,
+    Kind.NOT_IMPLEMENTED: 501,
     Kind.UNAVAILABLE: 503,
     Kind.STORAGE_FULL: 507,
 }

@@ -67,7 +67,8 @@ async def list_images(  # noqa: PLR0913 -- each is a parameter of the query
     )
     page = await api.image_list.page(tenant=caller.tenant, wanted=wanted, cursor=cursor, limit=limit)
     base_url = api.base_url(request)
-    shown = [present_image(image, base_url, owner=True) for image in page.images]
+    views = await api.views.of_all(page.images)
+    shown = [present_image(image, base_url, owner=True, views=views.get(image.id)) for image in page.images]
     return Response(ImageListJson(shown, page.next), headers=UNSHARED)
 
 

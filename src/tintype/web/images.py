@@ -120,7 +120,8 @@ async def get_image(
         headers = {**headers_of(seen.image), **come_again(seen.image), **preferences.applied}
         if names(request.headers.get("if-none-match"), entity_tag(seen.image)):
             return _not_modified(headers)
-        return Response(present_image(seen.image, base_url, owner=seen.owner), headers=headers)
+        views = await api.views.of(seen.record)
+        return Response(present_image(seen.image, base_url, owner=seen.owner, views=views), headers=headers)
     image = seen.image
     return _redirect(_bytes_url(api, image, size, base_url, read_token))
 
@@ -173,13 +174,6 @@ async def list_variants(
     }
 
 
-@get("/p/{image_id:str}", include_in_schema=False)
-async def share_page(request: ApiRequest, api: NamedDependency[ImagesApi], image_id: FromPath[str]) -> Response[Any]:
-    """Show the picture at the address that people share."""
-    seen = await look_up(request, api, image_id, request.query_params.get("token"))
-    return _redirect(_bytes_url(api, seen.image, "original", api.base_url(request), request.query_params.get("token")))
-
-
 OTHERS: Final = (
     *(list_images, change_image, replace_content, delete_image, restore_image),
     *(hold_image, release_image, get_receipt),
@@ -192,6 +186,6 @@ def image_routes(api: ImagesApi, *others: Router) -> Router:
     resource = Router(path="/api/v1", route_handlers=handlers, tags=["Images"])
     return Router(
         path="/",
-        route_handlers=[resource, share_page, *others],
+        route_handlers=[resource, *others],
         dependencies={"api": Provide(lambda: api, sync_to_thread=False)},
     )

@@ -18,6 +18,7 @@ from tintype.reads.delivery import DeliveryRecord, DeliveryRecords
 from tintype.reads.image_list import ImageList
 from tintype.reads.progress import Progress
 from tintype.reads.receipts import Receipts
+from tintype.reads.views import Views
 from tintype.telemetry.metrics import Metrics
 from tintype.usecases.change_image import ChangeImage
 from tintype.usecases.hold_image import HoldImage
@@ -51,6 +52,7 @@ class ImagesApi:
     receipts: Receipts
     records: DeliveryRecords
     progress: Progress
+    views: Views
     authenticator: Authenticator
     gate: UploadGate
     proxies: Proxies

@@ -16,6 +16,7 @@ from tintype.domain.image import Image, State
 from tintype.domain.keys import original_key
 from tintype.domain.kind import UploadKind, presets_of
 from tintype.domain.transform import Output, Preset, Variant
+from tintype.domain.view import is_large
 from tintype.ports.blobs import BlobMissing, BlobStore
 from tintype.ports.renderer import RendererBusy
 from tintype.reads.delivery import DeliveryRecord, DeliveryRecords
@@ -111,7 +112,8 @@ class Representations:
         key = row.key(tenant=image.tenant, sha256=image.sha256)
         etag = f'"{row.file_sha256.hex()[:32]}"'
         file = StoredFile(key, self._blobs.path(key), fmt, row.size, etag, preset.name)
-        return represent(image, file, negotiated=wanted.extension is None, versioned=wanted.version is not None)
+        negotiated, versioned = wanted.extension is None, wanted.version is not None
+        return represent(image, file, negotiated=negotiated, versioned=versioned, large=is_large(preset))
 
     async def _original(self, image: Image, wanted: Wanted) -> Representation:
         if wanted.extension not in {None, image.format.extension}:
@@ -124,7 +126,7 @@ class Representations:
             raise BlobMissing(key)
         etag = f'"{image.sha256.hex()[:32]}"'
         file = StoredFile(key, self._blobs.path(key), image.format, image.size, etag, "original")
-        return represent(image, file, negotiated=False, versioned=wanted.version is not None)
+        return represent(image, file, negotiated=False, versioned=wanted.version is not None, large=True)
 
     def _preset(self, image: Image, name: str) -> Preset:
         presets = presets_of(image.recipe, self._kinds.get(image.kind))

@@ -101,6 +101,43 @@ export async function getImage(id, deleteToken) {
   return (await ask("GET", `${IMAGES}/${id}`, deleteToken ? { "Upload-Token": deleteToken } : {})).json();
 }
 
+/** A browser has six connections to a server, and the uploads need theirs: further pictures are asked for. */
+const MOST_STREAMS = 2;
+let streams = 0;
+
+/**
+ * Be told of an image's progress as it happens, until `onImage` says that it has heard enough. A stream that cannot be
+ * had, or breaks, ends it too: whoever needs to know more asks with `getImage`.
+ *
+ * @param {number} patience milliseconds
+ * @param {(image: object) => Promise<boolean>} onImage
+ */
+export function followImage(id, patience, onImage) {
+  if (streams >= MOST_STREAMS) return Promise.resolve();
+  streams += 1;
+  return new Promise((resolve) => {
+    const stream = new EventSource(`${IMAGES}/${id}/events`);
+    let ended = false;
+    const end = () => {
+      clearTimeout(timer);
+      streams -= ended ? 0 : 1;
+      ended = true;
+      stream.close();
+      resolve();
+    };
+    const timer = setTimeout(end, patience);
+    let heard = Promise.resolve();
+    const tell = ({ data }) => {
+      heard = heard.then(async () => (await onImage(JSON.parse(data))) && end());
+    };
+    for (const name of ["state", "failed"]) stream.addEventListener(name, tell);
+    stream.onerror = () => {
+      stream.close(); // it would come back by itself
+      heard.then(end, end);
+    };
+  });
+}
+
 /** @returns {Promise<object[]>} what the image can be shown as: preset, format, width, height, bytes, url, state */
 export async function listVariants(id) {
   return (await (await ask("GET", `${IMAGES}/${id}/variants`)).json()).items;

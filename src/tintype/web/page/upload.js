@@ -7,7 +7,7 @@
  */
 
 import {
-  explainCode, getImage, listVariants, purgeImage, Refusal, restoreImage, trashImage, uploadImage,
+  explainCode, followImage, getImage, listVariants, purgeImage, Refusal, restoreImage, trashImage, uploadImage,
 } from "./api.js";
 
 /** An illegal move is a mistake in this page, so it throws. */
@@ -156,6 +156,7 @@ export class Upload {
     this.#followed = true;
     if (this.state === "overdue") this.#move("processing", { problem: "" });
     const deadline = Date.now() + PATIENCE_MS;
+    await followImage(this.image.id, PATIENCE_MS, (image) => this.#hear(image));
     let pause = FIRST_LOOK_MS;
     while (this.state === "processing" && Date.now() < deadline) {
       await new Promise((resolve) => setTimeout(resolve, pause));
@@ -166,6 +167,12 @@ export class Upload {
     if (this.state === "processing") {
       this.#move("overdue", { problem: "The thumbnails take longer than usual. The link works already." });
     }
+  }
+
+  /** Take in what the server tells; whether that was all. */
+  async #hear(image) {
+    if (this.state === "processing") await this.#learn(image);
+    return this.state !== "processing";
   }
 
   /** Ask once how the image is. */
