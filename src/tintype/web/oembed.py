@@ -90,7 +90,7 @@ async def _shared(api: ImagesApi, url: str, base_url: str) -> DeliveryRecord:
     if match is None or parts.scheme not in {"http", "https"} or parts.netloc.lower() != ours.netloc.lower():
         raise _nothing()
     record = await api.records.get(ref_of(match[1]))
-    if record.image.state not in SERVED or record.image.visibility not in BY_LINK:
+    if record.expired or record.image.state not in SERVED or record.image.visibility not in BY_LINK:
         raise _nothing()
     return record
 
