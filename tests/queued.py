@@ -36,9 +36,10 @@ def image_number(image: Mapping[str, Any]) -> int:
 
 
 def jobs_of(product: Product, image: Mapping[str, Any]) -> list[tuple[str, int]]:
-    """Return status and attempts of the image's jobs, oldest first."""
+    """Return status and attempts of the jobs that are to process the image, oldest first."""
     return product.query(
-        "SELECT status::text, attempts FROM procrastinate_jobs WHERE args ->> 'image' = %s ORDER BY id",
+        """SELECT status::text, attempts FROM procrastinate_jobs
+           WHERE task_name = 'process_image' AND args ->> 'image' = %s ORDER BY id""",
         str(image_number(image)),
     )
 
