@@ -28,7 +28,7 @@ class LocalStagedBytes:
         self._hash = hashlib.sha256()
         self._waiting: list[bytes] = []
         self._waiting_bytes = 0
-        self._under_way = self._begin(b"")
+        self._under_way = self._begin([])
 
     async def write(self, chunk: bytes) -> None:
         """Append `chunk`. That the disk did not take it may be told by the next one."""
@@ -54,14 +54,17 @@ class LocalStagedBytes:
     async def _flush(self) -> asyncio.Future[BinaryIO]:
         """Begin to write what waits, once what was begun before is written. A cancelled caller cancels no write."""
         await asyncio.shield(self._under_way)
-        data, self._waiting, self._waiting_bytes = b"".join(self._waiting), [], 0
-        self._under_way = self._begin(data)
+        chunks, self._waiting, self._waiting_bytes = self._waiting, [], 0
+        self._under_way = self._begin(chunks)
         return self._under_way
 
-    def _begin(self, data: bytes) -> asyncio.Future[BinaryIO]:
-        return asyncio.get_running_loop().run_in_executor(None, self._append, data)
+    def _begin(self, chunks: list[bytes]) -> asyncio.Future[BinaryIO]:
+        return asyncio.get_running_loop().run_in_executor(None, self._append, chunks)
 
-    def _append(self, data: bytes) -> BinaryIO:
+    def _append(self, chunks: list[bytes]) -> BinaryIO:
+        data = b"".join(
+            chunks
+        )  # one call for the hash and one for the disk: each gives the interpreter up and waits for it
         with reporting():
             if self._file is None:
                 self._file = self._make()
