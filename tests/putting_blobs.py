@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from tintype.adapters import durable_files
 from tintype.adapters.blob_directory import BlobDirectory
@@ -40,9 +41,9 @@ def in_chunks(content: bytes, length: int = 4096) -> Chunks:
 class WritesUnderTheFinalName(BlobDirectory):
     """Broken: a crash in the middle of a put leaves a torn blob."""
 
-    def put(self, key: str, chunks: Chunks, *, size: int, sha256: str) -> bool:
+    def put(self, key: str, chunks: Chunks, *, size: int, sha256: str, file: BinaryIO | None = None) -> bool:
         """Write as one would without thinking of crashes."""
-        del size, sha256
+        del size, sha256, file
         path = self.locate(key)
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("wb") as file:

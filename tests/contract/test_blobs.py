@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tintype.adapters.blobs_local import LocalBlobStore
+from tintype.adapters.staging_local import LocalStaging
 from tintype.domain.keys import original_key
 from tintype.ports.blobs import BlobInfo, BlobMismatch, BlobMissing, BlobStore, Chunks
 
@@ -25,6 +26,7 @@ pytestmark = pytest.mark.anyio
 KEY = "1/original/ab/cd/abcd"
 OTHER_KEY = "1/thumb/ab/cd/abcd-0123.webp"
 MIB = 2**20
+MEMORY = "/dev/shm"  # noqa: S108 -- a file system of its own, on every Linux
 
 
 @dataclass(frozen=True)
@@ -168,6 +170,25 @@ async def test_a_damaged_blob_is_replaced_by_the_good_one(stored: Stored) -> Non
     assert await put(stored.store, KEY, b"content") is True
     assert await read(stored.store, KEY) == b"content"
     assert await everything(stored.store.list()) == {KEY: 7}
+
+
+@pytest.mark.parametrize("elsewhere", [False, True], ids=["of the store's disk", "of another disk"])
+async def test_a_file_is_taken_in_with_its_bytes(stored: Stored, tmp_path: Path, elsewhere: bool) -> None:  # noqa: FBT001 -- a parameter
+    content = digest(b"seed").encode() * 1000
+
+    async def put_file() -> bool:
+        with tempfile.TemporaryDirectory(dir=MEMORY if elsewhere else tmp_path) as directory:
+            async with LocalStaging(Path(directory)).open() as staged:
+                await staged.write(content)
+                file, sha256 = await staged.finish()
+                return await stored.store.put(KEY, pieces(content), size=len(content), sha256=sha256.hex(), file=file)
+
+    assert await put_file() is True
+    assert await read(stored.store, KEY) == content
+    assert await put_file() is False
+    stored.damage(KEY)
+    assert await put_file() is True
+    assert await read(stored.store, KEY) == content
 
 
 async def test_a_failed_put_does_not_touch_what_is_there(store: BlobStore) -> None:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
@@ -25,8 +26,8 @@ SHA256 = hashlib.sha256(CONTENT).hexdigest()
 SECONDS = 10
 
 
-def put(blobs: BlobDirectory) -> bool:
-    return blobs.put(KEY, lambda: [CONTENT], size=len(CONTENT), sha256=SHA256)
+def put(blobs: BlobDirectory, file: BinaryIO | None = None) -> bool:
+    return blobs.put(KEY, lambda: [CONTENT], size=len(CONTENT), sha256=SHA256, file=file)
 
 
 @pytest.fixture(params=["nameless", "named"])
@@ -158,6 +159,40 @@ def test_a_failed_flush_is_no_success_at_the_second_try(
             put(blobs)
     assert files(blobs) == []
     assert put(blobs) is True  # written anew, not found
+
+
+@pytest.mark.parametrize("nth", range(3), ids=["of the bytes", "of the named file", "of the directory"])
+def test_a_file_that_cannot_be_taken_in_durably_has_no_name(
+    blobs: BlobDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nth: int
+) -> None:
+    flushes = []
+
+    def fail_once(descriptor: int) -> None:
+        flushes.append(descriptor)
+        if len(flushes) == nth + 1:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        flush(descriptor)
+
+    with nameless_file(tmp_path) as file, monkeypatch.context() as patch:
+        watch_flushes(patch, fail_once)
+        with pytest.raises(BlobStoreFailed):
+            put(blobs, file)
+    assert files(blobs) == []
+
+
+def test_a_file_that_is_taken_in_is_the_blob_and_its_group_can_read_it(blobs: BlobDirectory, tmp_path: Path) -> None:
+    with nameless_file(tmp_path) as file:
+        assert put(blobs, file) is True
+        found = blobs.locate(KEY).stat()
+        assert os.path.samestat(found, os.fstat(file.fileno())) is blobs._nameless
+    assert stat.S_IMODE(found.st_mode) == 0o640
+
+
+def nameless_file(directory: Path) -> BinaryIO:
+    descriptor = os.open(directory, os.O_RDWR | os.O_TMPFILE, 0o600)
+    file = os.fdopen(descriptor, "r+b", buffering=0)
+    file.write(CONTENT)
+    return file
 
 
 def test_a_name_that_its_writer_could_not_flush_is_not_trusted_by_the_next_one(

@@ -43,6 +43,8 @@ _MAX_KNOWN_DIRECTORIES: Final = 20_000
 """About 5 MB; beyond it the flushes of old directories are repeated, which costs time and nothing else."""
 _O_TMPFILE: Final[int] = getattr(os, "O_TMPFILE", 0)
 _CANNOT_LOCK: Final = frozenset({errno.EBADF, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL})
+_CANNOT_TAKE_IN: Final = frozenset({errno.EXDEV, errno.ENOENT})
+"""The file lies on another disk, or is one that cannot have a name: linkat(2)."""
 _ABSENT: Final = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
 
 
@@ -84,7 +86,7 @@ class BlobDirectory:
         check_key(key)
         return self._root / key
 
-    def put(self, key: str, chunks: Chunks, *, size: int, sha256: str) -> bool:
+    def put(self, key: str, chunks: Chunks, *, size: int, sha256: str, file: BinaryIO | None = None) -> bool:
         """As `BlobStore.put`. What `chunks` raises passes through, with nothing kept."""
         target = self.locate(key)
         self.prepare()
@@ -92,6 +94,8 @@ class BlobDirectory:
             return False
         with reporting():
             self._sketch_directory(target.parent)
+        if file is not None and self._take_in(file, target):
+            return True
         with self._draft() as draft:
             fill(draft.descriptor, chunks, size, sha256)
             with reporting():
@@ -188,6 +192,22 @@ class BlobDirectory:
                     flush(file.fileno())
                     flush(directory)
         return True
+
+    def _take_in(self, file: BinaryIO, target: Path) -> bool:
+        """Give a file that has no name this one, durably; return False when that cannot be, or the name is taken."""
+        descriptor = file.fileno()
+        if not self._nameless or os.fstat(descriptor).st_nlink:
+            return False
+        with reporting():
+            os.fchmod(descriptor, FILE_MODE)
+            flush(descriptor)
+            self._make_directory(target.parent)
+            try:
+                return self._publish(_Draft(descriptor, f"/proc/self/fd/{descriptor}"), target, overwrite=False)
+            except OSError as error:
+                if error.errno not in _CANNOT_TAKE_IN:
+                    raise
+        return False
 
     def _publish(self, draft: _Draft, target: Path, *, overwrite: bool) -> bool:
         """Give the draft its name durably; return False when the name is taken. A name that is not durable is undone.

@@ -41,9 +41,9 @@ class LocalBlobStore:
         self._readers = ThreadPoolExecutor(threads, thread_name_prefix="blobs-read")
         self._writers = ThreadPoolExecutor(threads, thread_name_prefix="blobs-write")
 
-    async def put(self, key: str, chunks: Chunks, *, size: int, sha256: str) -> bool:
+    async def put(self, key: str, chunks: Chunks, *, size: int, sha256: str, file: BinaryIO | None = None) -> bool:
         """Store the bytes; see `BlobStore.put`. `chunks` is called and consumed in the thread."""
-        return await self._write(self._directory.put, key, chunks, size=size, sha256=sha256)
+        return await self._write(self._directory.put, key, chunks, size=size, sha256=sha256, file=file)
 
     async def read(self, key: str, *, offset: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
         """Return the bytes in chunks of at most READ_BYTES; see `BlobStore.read`. Whoever calls this iterates."""

@@ -1,6 +1,7 @@
 """Staging on the local disk, in files without a name: whatever ends the process, the kernel frees them."""
 
 import asyncio
+import errno
 import hashlib
 import os
 import tempfile
@@ -16,6 +17,11 @@ from tintype.ports.blobs import BlobStoreFull
 FLUSH_BYTES: Final = 512 * 1024
 """Chunks of the network (64 kB) are joined before they go to a thread: a hop costs as much as writing this. More of an
 upload comes in while this is written, so each holds up to twice as much in memory."""
+
+
+_O_TMPFILE: Final[int] = getattr(os, "O_TMPFILE", 0)
+_NO_TMPFILE: Final = frozenset({errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT})
+"""What file systems and kernels without `O_TMPFILE` say (open(2)); a directory that is gone says so again."""
 
 
 class LocalStagedBytes:
@@ -109,4 +115,15 @@ class LocalStaging:
             disk = os.statvfs(self._directory)
             if disk.f_bavail * disk.f_frsize < self._reserve_bytes:
                 raise BlobStoreFull(f"fewer than {self._reserve_bytes:,} bytes are free in {self._directory}")
-            return cast("BinaryIO", tempfile.TemporaryFile(dir=self._directory, buffering=0))
+            return _made_nameless(self._directory)
+
+
+def _made_nameless(directory: Path) -> BinaryIO:
+    """Return an empty file that a blob store on the same disk may give a name: `tempfile`'s own can have none."""
+    try:
+        descriptor = os.open(directory, os.O_RDWR | _O_TMPFILE, 0o600)
+    except OSError as error:
+        if error.errno not in _NO_TMPFILE:
+            raise
+        return cast("BinaryIO", tempfile.TemporaryFile(dir=directory, buffering=0))
+    return os.fdopen(descriptor, "r+b", buffering=0)

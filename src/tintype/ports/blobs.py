@@ -69,7 +69,7 @@ class BlobStore(Protocol):
     `ValueError` everywhere.
     """
 
-    async def put(self, key: str, chunks: Chunks, *, size: int, sha256: str) -> bool:
+    async def put(self, key: str, chunks: Chunks, *, size: int, sha256: str, file: BinaryIO | None = None) -> bool:
         """Store the bytes durably under `key` and return whether they are new.
 
         When it returns, the bytes survive a power cut. The bytes are written in bounded memory and verified against
@@ -77,6 +77,9 @@ class BlobStore(Protocol):
         there already with these bytes, nothing is written, but what is there is verified and made durable first; a
         damaged blob is replaced by the good one, which is the only time that a name gets other bytes. Of
         two concurrent puts both succeed. A crash at any moment leaves the key absent or whole.
+
+        `file` is an open file of this machine with the same bytes, which the caller has verified and nobody writes to
+        any more: a store that can may take it in as it is, and then calls no `chunks`.
         """
         ...
 

@@ -76,6 +76,8 @@ class CleanBytes:
     sha256: bytes
     size: int
     chunks: Chunks
+    file: BinaryIO | None = None
+    """As it was sent, when that was clean: it may be kept as it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +128,7 @@ class Intake:
     async def store(self, tenant: int, clean: CleanBytes) -> None:
         """Store the bytes durably; they are nobody's until they are claimed."""
         key = original_key(tenant, clean.sha256)
-        await self._blobs.put(key, clean.chunks, size=clean.size, sha256=clean.sha256.hex())
+        await self._blobs.put(key, clean.chunks, size=clean.size, sha256=clean.sha256.hex(), file=clean.file)
 
     async def claim(self, connection: Connection, tenant: int, clean: CleanBytes) -> None:
         """Hold the blob until the transaction ends: its row is there, and its bytes, which a purge may have taken."""
@@ -183,7 +185,7 @@ def _sanitise(file: BinaryIO, source_sha256: bytes, kind: UploadKind) -> CleanBy
         return stored_chunks(source, examined)
 
     if examined.clean:
-        return CleanBytes(examined, source_sha256, source_sha256, len(source), chunks)
+        return CleanBytes(examined, source_sha256, source_sha256, len(source), chunks, file)
     digest, size = hashlib.sha256(), 0
     for chunk in chunks():
         digest.update(chunk)
