@@ -133,7 +133,7 @@ def test_the_dead_letter_of_an_image_goes_with_it(breakable: Breakable) -> None:
     assert "trash" in assert_problem(client.post(f"{JOBS}/{dead['id']}/retry"), 409, "conflict")["detail"]
     assert client.delete(f"/api/v1/images/{image['id']}?purge=true").status_code == 204
     assert_problem(client.post(f"{JOBS}/{dead['id']}/retry"), 404, "not_found")
-    assert jobs_of(breakable.product, image) == []
+    assert eventually(lambda: jobs_of(breakable.product, image) == [], within=20)  # but for the proof of the purge
 
 
 def test_a_job_that_dies_after_its_image_can_only_be_discarded(breakable: Breakable) -> None:
