@@ -191,7 +191,7 @@ def uploading(base_url: str, api_key: str, *, clients: int, seed: int, ledger: L
         with httpx.Client(base_url=base_url, headers=headers, timeout=ANSWER_SECONDS) as client:
             while not stop.is_set():
                 _upload(client, dice, ledger)
-                for change in (_purge, _trash):
+                for change in (_purge, _replace, _trash):
                     image_id = ledger.choose(dice) if dice.random() < CHANGE else None
                     if image_id is not None:
                         change(client, dice, ledger, image_id)

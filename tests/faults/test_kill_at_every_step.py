@@ -95,6 +95,20 @@ def telling(directory: Path, code: str = "", *, kinds: str = TWO_FILES) -> Itera
         yield ImageStories(product, Ledger())
 
 
+OLD_BYTES_FIRST: Final = """
+    from tintype.db.images import get_image
+    from tintype.domain.keys import original_key
+    from tintype.usecases.replace_content import ReplaceContent
+    commit = ReplaceContent._commit
+
+    async def old_bytes_first(self, request, *rest):
+        async with self._database.transaction(request.tenant) as connection:
+            image = await get_image(connection, request.image_id)
+        await self._intake._blobs.delete(original_key(request.tenant, image.sha256))
+        return await commit(self, request, *rest)
+
+    ReplaceContent._commit = old_bytes_first
+"""
 TAKEN_OVER_SOON: Final = """
     import tintype.worker
 
@@ -141,7 +155,12 @@ def report(*walks: Walked) -> None:
 def test_a_kill_after_any_step_leaves_what_was_or_what_was_asked_for(passable_tmp_path: Path) -> None:
     with telling(passable_tmp_path) as stories:
         product = stories.product
-        walks = [walk(product, stories.upload()), walk(product, stories.trash()), walk(product, stories.purge())]
+        walks = [
+            walk(product, stories.upload()),
+            walk(product, stories.replace()),
+            walk(product, stories.trash()),
+            walk(product, stories.purge()),
+        ]
         settled = settle(product, within=SETTLE_SECONDS)
         violations, verification = audit(product, stories.ledger), verify(product)
     report(*walks)
@@ -181,6 +200,7 @@ def test_the_walk_catches_a_job_that_records_variants_before_they_are_stored(pas
     [
         pytest.param(ANSWERED_FIRST, ImageStories.upload, "metadata answers 404", id="answers before it commits"),
         pytest.param(WRITTEN_IN_PLACE, ImageStories.upload, "is torn", id="writes under the final name"),
+        pytest.param(OLD_BYTES_FIRST, ImageStories.replace, "other bytes", id="drops the old bytes before the row"),
         pytest.param(BYTES_BEFORE_ROW, ImageStories.purge, "half done", id="deletes bytes before the row"),
     ],
 )
