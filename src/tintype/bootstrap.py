@@ -46,6 +46,7 @@ from tintype.usecases.hold_image import HoldImage
 from tintype.usecases.make_variants import MakeVariants
 from tintype.usecases.prove_purge import ProvePurge
 from tintype.usecases.purge_image import PurgeImage
+from tintype.usecases.repeat_request import RepeatRequest
 from tintype.usecases.replace_content import ReplaceContent
 from tintype.usecases.reprocess_image import ReprocessImage
 from tintype.usecases.sweep_images import SweepImages
@@ -251,7 +252,7 @@ def _images_api(
 
 def _image_work_api(settings: Settings, parts: _Parts, images: ImagesApi) -> ImageWorkApi:
     reprocess_image = ReprocessImage(database=parts.database, notifier=parts.notifier, kinds=settings.kinds)
-    return ImageWorkApi(images, parts.make_variants, reprocess_image)
+    return ImageWorkApi(images, parts.make_variants, reprocess_image, RepeatRequest(parts.database))
 
 
 def _jobs_api(parts: _Parts, authenticator: Authenticator) -> JobsApi:

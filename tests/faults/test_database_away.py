@@ -45,7 +45,8 @@ IMPATIENT: Final = """
 @pytest.fixture(scope="module")
 def embedded() -> Iterator[Product]:
     with passable_directory() as directory:
-        environment = sabotaged(directory / "impatient", IMPATIENT, API)
+        # With rate limits an upload asks the database once more, before its body is read.
+        environment = {**sabotaged(directory / "impatient", IMPATIENT, API), "TINTYPE_RATE_LIMITS": "on"}
         with start_product(directory / "data", *ONE_MEMORY, environment=environment) as product:
             yield product
 

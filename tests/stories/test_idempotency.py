@@ -229,3 +229,17 @@ def test_a_deleted_image_is_not_made_again_and_nothing_of_it_is_kept_with_its_ke
     assert product.client.delete(f"{IMAGES}/{image_id}", params={"purge": "true"}).status_code == 204
     assert_problem(post(product.client, key, title="canary-of-a-title"), 410, "image.gone")
     assert product.query("SELECT 1 FROM idempotency_keys WHERE answer LIKE '%%canary-of-a-title%%'") == []
+
+
+def test_sizes_that_are_made_on_request_are_answered_again_too(product: Product) -> None:
+    image, key = product.settled(post(product.client, new_key()).json()), new_key()
+    path, headers = f"{IMAGES}/{image['id']}/variants", {"idempotency-key": key}
+    first = product.client.post(path, json={"preset": "large", "format": "webp"}, headers=headers)
+    assert (first.status_code, "idempotent-replayed" in first.headers) == (201, False), first.text
+    again = product.client.post(path, json={"preset": "large", "format": "webp"}, headers=headers)
+    assert (again.status_code, again.headers["idempotent-replayed"], again.json()) == (201, "true", first.json())
+    other = product.client.post(path, json={"preset": "large", "format": "jpeg"}, headers=headers)
+    assert_problem(other, 409, "idempotency.mismatch")
+    assert_problem(post(product.client, key), 409, "idempotency.mismatch")
+    bad = product.client.post(path, json={"preset": "large"}, headers={"idempotency-key": ""})
+    assert_problem(bad, 400, "request.unreadable")

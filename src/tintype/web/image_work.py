@@ -16,14 +16,16 @@ from litestar.params import FromPath
 from tintype.db.variants import VariantRow
 from tintype.domain.errors import Code, FieldError, Problem
 from tintype.domain.format import Format
+from tintype.domain.idempotency import Attempt, fingerprint, read_key
 from tintype.domain.image import SERVED, Image
 from tintype.domain.kind import UploadKind, presets_of
 from tintype.domain.transform import Output, Variant
 from tintype.usecases.make_variants import MakeVariants
+from tintype.usecases.repeat_request import RepeatRequest
 from tintype.usecases.reprocess_image import ReprocessImage
 from tintype.web.image_json import ImageJson, VariantJson, present_image, present_variant
 from tintype.web.images_api import UNSHARED, ApiRequest, ImagesApi, change_request, headers_of, ref_of
-from tintype.web.openapi import OwnerOperation, problems
+from tintype.web.openapi import OwnerOperation, RepeatableOperation, problems
 
 SOON_SECONDS: Final = "1"
 """When to come again for what is in work: `Retry-After`."""
@@ -39,6 +41,7 @@ class ImageWorkApi:
     images: ImagesApi
     make_variants: MakeVariants
     reprocess_image: ReprocessImage
+    repeat_request: RepeatRequest
 
 
 class VariantsWanted(msgspec.Struct, forbid_unknown_fields=True):
@@ -59,7 +62,7 @@ class VariantsMade(msgspec.Struct):
     "/images/{image_id:str}/variants",
     status_code=201,
     operation_id="makeVariants",
-    operation_class=OwnerOperation,
+    operation_class=RepeatableOperation,
     summary="Make a size of an image now",
     description="By API key, or with the delete token of an anonymous upload as `Upload-Token`. 202 with `Retry-After` "
     "when it takes longer.",
@@ -74,6 +77,10 @@ async def make_variants(
     if image.state not in SERVED:
         raise Problem(Code.CONFLICT, f"This image is {image.state}: nothing can be made of it.")
     variants = _wanted(work.images.kinds, image, data)
+    attempt = await _attempt(request, work.images, image, data)
+    if (kept := await work.repeat_request.answered_before(image.tenant, attempt)) is not None:
+        headers = {"idempotent-replayed": "true", **UNSHARED}
+        return Response(msgspec.json.decode(kept, type=VariantsMade), headers=headers)
     base_url = work.images.base_url(request)
     try:
         async with asyncio.timeout(MAKE_SECONDS):
@@ -83,7 +90,19 @@ async def make_variants(
         return Response(_shown(base_url, image, variants, []), status_code=202, headers=headers)
     finally:
         work.images.records.forget((image.id,))  # what is remembered lacks the variants
-    return Response(_shown(base_url, image, variants, rows), headers=UNSHARED)
+    made = _shown(base_url, image, variants, rows)
+    answer = msgspec.json.encode(made).decode()
+    await work.repeat_request.keep(image.tenant, attempt, image_id=image.id, answer=answer)
+    return Response(made, headers=UNSHARED)
+
+
+async def _attempt(request: ApiRequest, api: ImagesApi, image: Image, data: VariantsWanted) -> Attempt | None:
+    values = request.headers.getall("idempotency-key", [])
+    if not values:
+        return None
+    key = read_key(values, (await api.caller(request)).name)
+    said = {"version": image.version, "preset": data.preset, "format": data.format}
+    return Attempt(key, fingerprint(f"POST /images/{image.ref}/variants", said)) if key else None
 
 
 def _wanted(kinds: Mapping[str, UploadKind], image: Image, data: VariantsWanted) -> list[Variant]:

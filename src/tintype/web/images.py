@@ -42,7 +42,8 @@ from tintype.web.waiting import come_again, settled
     request_max_body_size=None,
     status_code=201,
     summary="Upload an image",
-    description="A form with the field `file`, or the file itself as the body with the fields in the query.",
+    description="A form with the field `file`, or the file itself as the body with the fields in the query. "
+    "`RateLimit` and `RateLimit-Policy` tell how much more the sender may send.",
     operation_id="createImage",
     operation_class=UploadOperation,
     responses=problems(401, 408, 409, 410, 413, 415, 422, 429, 503, 507),

@@ -76,7 +76,7 @@ class UploadOperation(Operation):
             ParameterSpec(name=name, param_in="query", schema=schema, description=schema.description)
             for name, schema in _FIELDS.items()
         ]
-        self.parameters.append(_WAIT)
+        self.parameters += [_WAIT, _IDEMPOTENCY_KEY, *_DIGESTS]
 
 
 @dataclass
@@ -100,6 +100,17 @@ _UPLOAD_TOKEN: Final = _header("Upload-Token", "The `delete_token` of an anonymo
 _IF_MATCH: Final = _header("If-Match", "An `ETag`: change the image only if it still is what you read.")
 _PREFER: Final = _header("Prefer", "`return=representation`: answer with what came of it.")
 _WAIT: Final = _header("Prefer", "`wait=5`: answer once the image is processed, or after 5 seconds; 10 at most.")
+
+_IDEMPOTENCY_KEY: Final = _header(
+    "Idempotency-Key",
+    "A key of yours, such as a UUID: who repeats the request with it within a day gets the first answer again, with "
+    "`Idempotent-Replayed: true`.",
+)
+_DIGESTS: Final = (
+    _header("Content-Digest", "The body's checksum, `sha-256=:…:` or `sha-512=:…:` (RFC 9530): others are refused."),
+    _header("Repr-Digest", "Likewise."),
+    _header("Content-MD5", "Likewise, an MD5 in base64."),
+)
 
 
 @dataclass
@@ -125,6 +136,15 @@ class OwnerOperation(Operation):
 
     def __post_init__(self) -> None:
         self.parameters = [*(self.parameters or []), _UPLOAD_TOKEN, _IF_MATCH]
+
+
+@dataclass
+class RepeatableOperation(OwnerOperation):
+    """A POST that makes something of an image."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.parameters = [*(self.parameters or []), _IDEMPOTENCY_KEY]
 
 
 @dataclass

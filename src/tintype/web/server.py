@@ -4,6 +4,7 @@ import asyncio
 import resource
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 from types import FrameType
 from typing import Final
 
@@ -38,9 +39,7 @@ RESPAWN_SECONDS: Final = 0.5
 
 def serve(target: str, *, host: str, port: int, processes: int) -> None:
     """Serve the ASGI application that the factory `target` makes, in so many processes, until SIGTERM."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    files = OPEN_FILES if most == resource.RLIM_INFINITY else min(OPEN_FILES, most)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (files, most))
+    _allow_open_files()
     Granian(
         target,
         factory=True,
@@ -76,3 +75,10 @@ def call_on_stop(callback: Callable[[], None]) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, told)
         signal.siginterrupt(number, False)
+
+
+def _allow_open_files() -> None:
+    soft, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    files = OPEN_FILES if most == resource.RLIM_INFINITY else min(OPEN_FILES, most)
+    with suppress(ValueError, OSError):  # a system may have a limit beside its limit
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, files), most))
