@@ -6,7 +6,6 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +17,10 @@ from tintype.adapters.render_pool import RenderPool
 from tintype.bootstrap import API_NICE, blob_store, render_config
 from tintype.database_errors import explain
 from tintype.db.migrate import pending_migrations
+from tintype.diagnosis.chosen import chosen_settings
+from tintype.diagnosis.finding import Finding
+from tintype.diagnosis.limits import database_limits, machine_limits
+from tintype.diagnosis.runs import last_runs
 from tintype.imaging import codecs
 from tintype.settings import Settings
 
@@ -28,25 +31,13 @@ MOST_CLOCK_SECONDS: Final = 1.0
 PROBE_KEY: Final = "0/probe/doctor"
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at. `advice` says what to do when it is not as it should be."""
-
-    subject: str
-    ok: bool
-    detail: str
-    advice: str = ""
-
-    def __str__(self) -> str:
-        mark = "ok  " if self.ok else "BAD "
-        return f"{mark} {self.subject}: {self.detail}" + (f" {self.advice}" if self.advice and not self.ok else "")
-
-
 def examine_installation(settings: Settings) -> list[Finding]:
     """Return a finding for each thing that was looked at, in the order to read them in."""
     checks: tuple[tuple[str, Callable[[Settings], Iterator[Finding]]], ...] = (
         ("python", _python),
+        ("settings", chosen_settings),
         ("disk", _disk),
+        ("limits", machine_limits),
         ("blobs", _blobs),
         ("decoder", _decoder),
         ("database", _database),
@@ -130,7 +121,7 @@ def _database(settings: Settings) -> Iterator[Finding]:
         yield Finding("database", ok=True, detail=f"none runs in {settings.data}; `tintype serve` starts it.")
         return
     with psycopg.connect(url, connect_timeout=2) as connection:
-        yield from _running_database(connection)
+        yield from _running_database(settings, connection)
 
 
 def running_database_url(settings: Settings) -> str | None:
@@ -139,7 +130,7 @@ def running_database_url(settings: Settings) -> str | None:
     return configured or running_superuser_url(EmbeddedConfig(data=settings.data))
 
 
-def _running_database(connection: psycopg.Connection) -> Iterator[Finding]:
+def _running_database(settings: Settings, connection: psycopg.Connection) -> Iterator[Finding]:
     yield Finding("database", ok=True, detail=f"PostgreSQL {connection.info.server_version / 10000:.4g} answers.")
     broken = durability_violations(connection)
     advice = "Mend postgresql.conf and restart the server."
@@ -158,7 +149,9 @@ def _running_database(connection: psycopg.Connection) -> Iterator[Finding]:
     yield Finding(
         "clock", ok=skew < MOST_CLOCK_SECONDS, detail=f"{skew:.3f} s from the database's.", advice="Run an NTP client."
     )
+    yield from database_limits(settings, connection)
     yield from _jobs(connection)
+    yield from last_runs(connection)
 
 
 def _jobs(connection: psycopg.Connection) -> Iterator[Finding]:

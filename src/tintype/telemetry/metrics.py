@@ -12,6 +12,8 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
 
+from tintype.telemetry.upkeep_metrics import UpkeepMetrics
+
 DIRECTORY_VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
 
 _REQUEST_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1, 2.5, 10)
@@ -35,6 +37,7 @@ class Metrics:
     dead_jobs: Gauge
     followers: Gauge
     views_lost: Counter
+    upkeep: UpkeepMetrics = field(default_factory=UpkeepMetrics)
     _answered: dict[tuple[str, str, int], tuple[Counter, Histogram]] = field(default_factory=dict)
 
     def answered(self, route: str, method: str, status: int, seconds: float) -> None:

@@ -10,6 +10,7 @@ from litestar.di import NamedDependency, Provide
 from litestar.openapi.datastructures import ResponseSpec
 
 from tintype.db.jobs import count_dead_jobs, queue_depth_and_age
+from tintype.db.periodic import last_runs
 from tintype.db.pool import Database
 from tintype.domain.errors import Problem
 from tintype.ports.blobs import BlobStore, BlobStoreFailed
@@ -84,9 +85,11 @@ async def metrics(operations: NamedDependency[OperationsApi]) -> bytes:
         async with operations.database.lookup() as connection:
             depth, age = await queue_depth_and_age(connection)
             dead = await count_dead_jobs(connection)
+            runs = await last_runs(connection)
         operations.metrics.queue_depth.set(depth)
         operations.metrics.queue_age.set(age)
         operations.metrics.dead_jobs.set(dead)
+        operations.metrics.upkeep.show(runs)
     except Problem:  # the database is away: what else was measured is needed all the more
         pass
     return await asyncio.to_thread(expose_metrics)
