@@ -1,7 +1,9 @@
 """What is done at its time: once, by whoever is alive, on the database's clock."""
 
 import asyncio
+import os
 import secrets
+import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -11,7 +13,10 @@ import anyio
 import psycopg
 import pytest
 
-from postgres import Server, drop_database, fresh_database
+from killing import pids
+from postgres import Server, drop_database, fresh_database, passable_directory
+from product import Product, eventually, start_product
+from sabotage import WORKER, sabotaged
 from tintype.db.migrate import migrate
 from tintype.db.periodic import last_runs
 from tintype.db.pool import Database, DatabaseConfig
@@ -187,6 +192,46 @@ def test_what_goes_through_all_tenants_meets_each_of_them_once(url: str, monkeyp
     found = anyio.run(story)
     assert found == [tenant for (tenant,) in query(url, "SELECT id FROM tenants ORDER BY id")]
     assert len(found) == 5
+
+
+def test_a_run_outlives_the_worker_that_had_it_and_no_other_worker_runs_it_too() -> None:
+    code = """
+        import asyncio, pathlib
+        from tintype.usecases.collect_garbage import CollectGarbage
+
+        collect = CollectGarbage.__call__
+
+        async def hang_once(self, **arguments):
+            marker = self._blobs._directory._root.parent / "began"
+            with marker.open("a") as file:
+                file.write("x")
+            if len(marker.read_text()) == 1:
+                await asyncio.sleep(3600)
+            return await collect(self, **arguments)
+
+        CollectGarbage.__call__ = hang_once
+    """
+    with passable_directory() as directory:
+        environment = sabotaged(directory / "broken", code, WORKER)
+        with start_product(
+            directory / "data", "--workers", "2", "--renderers", "1", environment=environment
+        ) as product:
+            began = product.data / "began"
+            assert eventually(lambda: product.query("SELECT 1 FROM periodic_tasks WHERE name = 'gc'") != [], within=20)
+            product.query("UPDATE periodic_tasks SET due_at = now() WHERE name = 'gc'")
+            assert eventually(began.exists, within=20)
+            ((name,),) = product.query("SELECT worker_id FROM procrastinate_jobs WHERE task_name = 'gc'")
+            assert name is not None
+            for pid in pids(product, "worker"):  # nobody says which of the two has it
+                os.kill(pid, signal.SIGKILL)
+            assert eventually(lambda: gc_outcome(product) == "done", within=60)
+            assert began.read_text() == "xx"
+            assert product.query("SELECT 1 FROM procrastinate_jobs WHERE task_name = 'gc'") == []
+
+
+def gc_outcome(product: Product) -> str | None:
+    ((outcome,),) = product.query("SELECT outcome FROM periodic_tasks WHERE name = 'gc'")
+    return str(outcome)
 
 
 def test_a_schedule_is_in_utc() -> None:

@@ -84,7 +84,8 @@ async def enqueue_remove_blob(connection: Connection, *, tenant: int, sha256: by
 
 async def enqueue_finish_purge(connection: Connection, purge: Purge) -> None:
     """Have a purge written to the journal, and the bytes removed that nothing refers to by then."""
-    await _enqueue(connection, Task.FINISH_PURGE, Priority.PURGE, {"purge": purge.as_line()})
+    arguments: dict[str, object] = {"tenant": purge.tenant, "purge": purge.as_line()}
+    await _enqueue(connection, Task.FINISH_PURGE, Priority.PURGE, arguments)
 
 
 async def enqueue_prove_purge(connection: Connection, *, tenant: int, image: int) -> None:

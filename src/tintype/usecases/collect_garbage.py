@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from typing import Protocol
+from typing import Final, Protocol
 
 from tintype.db.blobs import delete_blob, prove_lock
 from tintype.db.clock import DatabaseClock
@@ -34,6 +34,9 @@ from tintype.ports.staging import Staging
 from tintype.storage.inventory import Inventory, Place, Recorded
 from tintype.storage.purge_journal import BUNDLED_AFTER, PurgeJournal
 from tintype.storage.removal import remove_unknown
+
+UNDER_WAY_SECONDS: Final = 3600.0
+"""What is half-written has no row whose lock would tell that somebody still writes it; no upload takes an hour."""
 
 Notice = Callable[[Find], None]
 RemoveBlob = Callable[[int, bytes], Awaitable[bool]]
@@ -196,7 +199,7 @@ class CollectGarbage:
     # What is half-written, and the journal
 
     async def _sweep_leftovers(self, run: Run) -> None:
-        seconds = run.grace.total_seconds()
+        seconds = max(run.grace.total_seconds(), UNDER_WAY_SECONDS)
         for place in (self._blobs, self._staging):
             for name in await place.leftovers(older_seconds=seconds, remove=not run.dry_run):
                 run.tell(Find(Garbage.LEFTOVER, name))
