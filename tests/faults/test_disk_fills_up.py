@@ -38,9 +38,9 @@ SAYS_IT_WAS_STORED: Final = """
     from tintype.ports.blobs import BlobStoreFull
     put = LocalBlobStore.put
 
-    async def put_or_not(self, key, chunks, *, size, sha256):
+    async def put_or_not(self, key, chunks, **rest):
         try:
-            return await put(self, key, chunks, size=size, sha256=sha256)
+            return await put(self, key, chunks, **rest)
         except BlobStoreFull:
             return True
 
