@@ -1,12 +1,16 @@
 """Blobs and what refers to them. The blob's row lock orders an upload against a purge of the same bytes."""
 
-from tintype.db.pool import Connection
+from tintype.db.pool import Connection, Cursor
 from tintype.domain.format import Format
 from tintype.domain.ids import blob_bucket
 
 
-async def lock_blob_for_upload(connection: Connection, *, tenant: int, sha256: bytes, size: int, fmt: Format) -> None:
+async def lock_blob_for_upload(
+    connection: Connection, *, tenant: int, sha256: bytes, size: int, fmt: Format, owner: int | None = None
+) -> bool:
     """Make the blob's row if it is not there, and hold its lock until the transaction ends.
+
+    Returns whether `owner` already has an image with these bytes, asked in the same round trip.
 
     A purge of the same bytes waits for it or was finished before; whoever holds the lock may look whether the bytes are
     still in the store and believe what it sees.
@@ -16,7 +20,9 @@ async def lock_blob_for_upload(connection: Connection, *, tenant: int, sha256: b
            ON CONFLICT (bucket, tenant, sha256) DO UPDATE SET size = excluded.size RETURNING 1""",
         [blob_bucket(sha256), tenant, sha256, size, fmt],
     )
+    owned = await _ask_owner(connection, tenant, sha256, owner) if owner is not None else None
     await cursor.fetchone()  # in a pipeline nothing has happened, and nothing is locked, before an answer is read
+    return owned is not None and await owned.fetchone() is not None
 
 
 async def lock_blob_for_purge(connection: Connection, *, tenant: int, sha256: bytes) -> bool:
@@ -88,8 +94,11 @@ async def is_referenced(connection: Connection, *, tenant: int, sha256: bytes) -
 
 async def owner_has(connection: Connection, *, tenant: int, sha256: bytes, owner: int) -> bool:
     """Return whether `owner` already has an image with these bytes."""
-    cursor = await connection.execute(
+    return await (await _ask_owner(connection, tenant, sha256, owner)).fetchone() is not None
+
+
+async def _ask_owner(connection: Connection, tenant: int, sha256: bytes, owner: int) -> Cursor:
+    return await connection.execute(
         "SELECT 1 FROM blob_refs WHERE bucket = %s AND tenant = %s AND sha256 = %s AND owner = %s LIMIT 1",
         [blob_bucket(sha256), tenant, sha256, owner],
     )
-    return await cursor.fetchone() is not None

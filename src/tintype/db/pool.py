@@ -20,6 +20,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from tintype.domain.errors import Code, Problem
 
 Connection: TypeAlias = psycopg.AsyncConnection[tuple[Any, ...]]
+Cursor: TypeAlias = psycopg.AsyncCursor[tuple[Any, ...]]
 
 SESSION_OPTIONS: Final = (
     "-c role=tintype_app -c search_path=tintype -c app.tenant= -c timezone=UTC "

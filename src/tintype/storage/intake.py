@@ -130,13 +130,17 @@ class Intake:
         key = original_key(tenant, clean.sha256)
         await self._blobs.put(key, clean.chunks, size=clean.size, sha256=clean.sha256.hex(), file=clean.file)
 
-    async def claim(self, connection: Connection, tenant: int, clean: CleanBytes) -> None:
-        """Hold the blob until the transaction ends: its row is there, and its bytes, which a purge may have taken."""
-        await lock_blob_for_upload(
-            connection, tenant=tenant, sha256=clean.sha256, size=clean.size, fmt=clean.examined.format
+    async def claim(self, connection: Connection, tenant: int, clean: CleanBytes, *, owner: int | None = None) -> bool:
+        """Hold the blob until the transaction ends: its row is there, and its bytes, which a purge may have taken.
+
+        Returns whether `owner` had it before.
+        """
+        had = await lock_blob_for_upload(
+            connection, tenant=tenant, sha256=clean.sha256, size=clean.size, fmt=clean.examined.format, owner=owner
         )
         if await self._blobs.head(original_key(tenant, clean.sha256)) is None:
             await self.store(tenant, clean)
+        return had
 
 
 async def _checked(incoming: Incoming[Any]) -> AsyncIterator[bytes]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields, replace
 from datetime import timedelta
 from typing import Final
 
-from tintype.db.blobs import insert_ref, owner_has
+from tintype.db.blobs import insert_ref
 from tintype.db.clock import DatabaseClock
 from tintype.db.idempotency import find_answer, keep_answer
 from tintype.db.images import insert_image
@@ -205,8 +205,7 @@ class UploadImage:
         owner = image.tenant if image.created_by is not None else None
         tenant, sha256 = image.tenant, image.sha256
         async with self._database.transaction(tenant) as connection:
-            await self._intake.claim(connection, tenant, clean)
-            duplicate = owner is not None and await owner_has(connection, tenant=tenant, sha256=sha256, owner=owner)
+            duplicate = await self._intake.claim(connection, tenant, clean, owner=owner)
             await insert_ref(connection, tenant=tenant, sha256=sha256, image=image.id, version=1, owner=owner)
             await insert_image(connection, image, sanitiser_version=SANITISER_VERSION)
             await enqueue_process_image(connection, tenant=tenant, image=image.id, version=1)
