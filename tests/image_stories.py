@@ -14,7 +14,7 @@ from typing import Any, Final
 import httpx
 
 import samples
-from killing import WORKER, pids
+from killing import WORKER, is_running, pids
 from product import PROCESSED_SECONDS, Product, eventually
 from tintype.domain.ids import ImageRef
 from uploading import PURGED, Ledger
@@ -149,11 +149,11 @@ class ImageStories:
 
     def _send_and_wait(self, data: bytes) -> httpx.Response:
         """Upload, and wait until the image is processed or the worker is dead."""
-        before = set(pids(self.product, WORKER))
+        workers = pids(self.product, WORKER)
         answer = self._send(data)
         image = answer.json()["id"]
         assert eventually(
-            lambda: set(pids(self.product, WORKER)) != before or self._state(image) != "processing",
+            lambda: not all(map(is_running, workers)) or self._state(image) != "processing",
             within=PROCESSED_SECONDS,
         )
         return answer

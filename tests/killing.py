@@ -98,6 +98,14 @@ def _parent(pid: int) -> int:
         return 0
 
 
+def is_running(pid: int) -> bool:
+    """Return whether this process has not ended; one whose parent has not noticed yet has."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 def kill_in_turn(
     target: Restartable, *, roles: Sequence[str], kills: int, pause: tuple[float, float], dice: random.Random
 ) -> Counter[str]:

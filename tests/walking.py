@@ -22,9 +22,6 @@ QUIET_SECONDS: Final = 0.15
 LATE: Final = 3
 """How often a step is tried again because the process was quicker than the kill."""
 
-BLIND: Final = 3
-"""How often a trial is made again in which nothing was seen: strace had attached to a process that was going."""
-
 Subject = TypeVar("Subject")
 Answer = httpx.Response | None
 
@@ -70,15 +67,12 @@ def walk(
 
     With `until_caught` the first complaint ends it.
     """
-    walked, step, late, blind = Walked(story.name), 1, 0, 0
+    walked, step, late = Walked(story.name), 1, 0
     while True:
         subject = story.prepare()
         with stepping(_ready(product, role), kill_after=step, counts=counts) as stepper:
             answer = _ask(story.act, subject, stepper)
             stepper.killed.wait(QUIET_SECONDS)
-        if not stepper.steps and blind < BLIND:
-            blind += 1
-            continue
         if not stepper.killed.is_set():
             walked.steps = stepper.steps
             walked.complaints += story.judge(subject, answer)

@@ -19,6 +19,7 @@ import pytest
 from audit import Violations, audit, settle, verify, work_left
 from disks import cut_power, ext4_image, mounted
 from image_stories import ImageStories
+from killing import is_running
 from product import Product, eventually, start_product
 from quick_respawn import QUICK_RESPAWN
 from sabotage import sabotaged
@@ -100,14 +101,7 @@ def kill_all(product: Product) -> None:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     product.process.wait()
-    assert eventually(lambda: not any(map(is_there, everything)), within=GONE_SECONDS)
-
-
-def is_there(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
+    assert eventually(lambda: not any(map(is_running, everything)), within=GONE_SECONDS)
 
 
 def work_until_the_power_fails(disk: Disk, ledger: Ledger, *, clients: int) -> Violations:
