@@ -29,7 +29,7 @@ SLOW_SECONDS: Final = 60.0
 RECOVERED_SECONDS: Final = 10.0
 ANSWERS: Final = {
     *("POST 201", "POST 200", "POST 503", "POST 507", "PUT 200", "PUT 503", "PUT 507", "DELETE 204"),
-    *("GET 200", "GET 202", "GET 302", "GET 404", "GET 503"),
+    *("GET 200", "GET 202", "GET 302", "GET 404", "GET 410", "GET 503"),
 }
 """No delete fails, nothing answers 500, and what cannot be rendered for want of room is to be asked for again."""
 
