@@ -114,10 +114,10 @@ def test_a_purge_is_in_the_journal_before_its_bytes_go_and_before_it_is_acknowle
 
         put = LocalBlobStore.put
 
-        async def refuse_the_journal(self, key, chunks, *, size, sha256):
+        async def refuse_the_journal(self, key, chunks, *, size, sha256, file=None):
             if key.startswith("journal/") and not (self._directory._root / "journal-works").exists():
                 raise BlobStoreFailed("broken on purpose")
-            return await put(self, key, chunks, size=size, sha256=sha256)
+            return await put(self, key, chunks, size=size, sha256=sha256, file=file)
 
         LocalBlobStore.put = refuse_the_journal
     """
