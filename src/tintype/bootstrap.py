@@ -148,7 +148,7 @@ def build_api(settings: Settings) -> Application:
     count_views = CountViews(
         database=parts.database,
         journal=journal,
-        clock=DatabaseClock(parts.database),
+        clock=parts.clock,
         lost=parts.metrics.views_lost.inc,
     )
 
@@ -165,11 +165,10 @@ def build_api(settings: Settings) -> Application:
         await parts.close()
 
     images = _images_api(settings, parts, records, progress, authenticator)
-    dead_letters = DeadLetters(database=parts.database, notifier=parts.notifier)
     routes = [
         image_routes(images, image_work_routes(_image_work_api(settings, parts, images))),
         event_routes(images),
-        job_routes(JobsApi(JobList(parts.database), dead_letters, authenticator)),
+        job_routes(_jobs_api(parts, authenticator)),
         view_routes(images),
         share_routes(images),
         operation_routes(OperationsApi(parts.database, parts.blobs, parts.metrics)),

@@ -70,7 +70,7 @@ class LocalStagedBytes:
     def _append(self, chunks: list[bytes]) -> BinaryIO:
         data = b"".join(
             chunks
-        )  # one call for the hash and one for the disk: each gives the interpreter up and waits for it
+        )  # each call for the hash or the disk gives the interpreter up, and waits to have it back
         with reporting():
             if self._file is None:
                 self._file = self._make()
