@@ -1,3 +1,5 @@
+import logging
+
 import pytest
 
 from components import COMPONENTS, require
@@ -6,6 +8,7 @@ pytest_plugins = ["postgres", "product"]  # real servers for every test that ask
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # thousands of requests would hide what failed
     for name, component in COMPONENTS.items():
         config.addinivalue_line("markers", f"{name}: needs {component.needs}")
 

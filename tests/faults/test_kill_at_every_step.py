@@ -141,8 +141,8 @@ ROWS_BEFORE_FILES: Final = """
         self.__dict__.setdefault("put_off", []).append((image, variant, file))
         return row
 
-    async def rows_first(self, image, rows, description):
-        await finish(self, image, rows, description)
+    async def rows_first(self, image, rendered):
+        await finish(self, image, rendered)
         for image, variant, file in self.__dict__.pop("put_off", []):
             await store_one(self, image, variant, file)
 

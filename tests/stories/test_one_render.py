@@ -223,7 +223,7 @@ def test_a_long_queue_refuses_no_upload_and_has_sizes_on_demand_wait_their_turn(
             assert busy.stranger.get(url).status_code == 200
     assert all(busy.settled(each)["state"] == "ready" for each in waiting)
     assert eventually(lambda: variant_jobs(busy) == [], within=10)
-    assert busy.stranger.get(path).status_code == 200
+    assert eventually(lambda: busy.stranger.get(path).status_code == 200, within=2)
 
 
 def test_a_queue_that_is_short_and_old_has_sizes_on_demand_wait_too(busy: Product) -> None:

@@ -206,9 +206,22 @@ def test_a_purged_image_of_which_something_is_left_is_counted(product: Product, 
     assert [found for found, _ in verified(product)] == [Invariant.DELETED]
     product.query("UPDATE images SET title = NULL WHERE id = %s", number(image))
     path.write_bytes(content)
+    before_the_purge = time.time() - 60
+    os.utime(path, (before_the_purge, before_the_purge))
     assert verified(product, grace=DAY) == [
         (Invariant.DELETED, f"the bytes of a purged image are still there: {key_of(product, path)}")
     ]
+    path.unlink()
+
+
+def test_bytes_that_were_sent_again_after_their_purge_are_what_any_upload_that_was_cut_off_leaves(
+    product: Product, image: dict[str, Any]
+) -> None:
+    content, path = original(product, image).read_bytes(), original(product, image)
+    purge(product, image)
+    path.write_bytes(content)
+    assert verified(product, grace=DAY) == []
+    assert {found for found, _ in verified(product, grace=timedelta(0))} == {Invariant.DELETED, Invariant.REFERENCES}
     path.unlink()
 
 

@@ -43,9 +43,18 @@ async def prove_lock(connection: Connection) -> None:
 
 
 async def share_blob(connection: Connection, *, tenant: int, sha256: bytes) -> bool:
-    """Keep the blob from being purged until the transaction ends; return whether it is there."""
+    """Keep the blob from being purged or uploaded until the transaction ends; return whether it is there."""
     cursor = await connection.execute(
         "SELECT 1 FROM blobs WHERE bucket = %s AND tenant = %s AND sha256 = %s FOR SHARE",
+        [blob_bucket(sha256), tenant, sha256],
+    )
+    return await cursor.fetchone() is not None
+
+
+async def keep_blob(connection: Connection, *, tenant: int, sha256: bytes) -> bool:
+    """Keep the blob from being purged until the transaction ends; return whether it is there. Uploads do not wait."""
+    cursor = await connection.execute(
+        "SELECT 1 FROM blobs WHERE bucket = %s AND tenant = %s AND sha256 = %s FOR KEY SHARE",
         [blob_bucket(sha256), tenant, sha256],
     )
     return await cursor.fetchone() is not None

@@ -1,11 +1,12 @@
 """The story of variants: the job makes every eager one before the image is ready; the others are made when asked for.
 
-Both decode once, store content-addressed files, and then record them in a transaction that keeps the blob from being
-purged meanwhile. How it fails: a file that cannot be decoded is a verdict (`rejected`), never retried; anything else
-raises, and the queue retries it with backoff. However many ask for a variant, one renders it: within a process they
-share a task, between processes a claim with a lease decides, and the others look until it is there. A job may run
-twice, late or beside another: files are named by what made them, and the image changes only if it still has the version
-and a state that allows it. When the blob was purged while we rendered, what we stored is removed again.
+Both decode once, and then store content-addressed files and record them in one transaction, which keeps the blob from
+being purged meanwhile: a purge waits, and finds whatever a killed process had stored, or comes first, and nothing is
+stored. How it fails: a file that cannot be decoded is a verdict (`rejected`), never retried; anything else raises, and
+the queue retries it with backoff. However many ask for a variant, one renders it: within a process they share a task,
+between processes a claim with a lease decides, and the others look until it is there. A job may run twice, late or
+beside another: files are named by what made them, and the image changes only if it still has the version and a state
+that allows it.
 """
 
 import asyncio
@@ -15,9 +16,9 @@ from typing import Final
 
 import structlog
 
-from tintype.db.blobs import is_referenced, lock_blob_for_upload, share_blob
+from tintype.db.blobs import keep_blob
 from tintype.db.images import Outcome, get_image, mark_ready, mark_unusable
-from tintype.db.jobs import enqueue_make_variant, enqueue_remove_blob
+from tintype.db.jobs import enqueue_make_variant
 from tintype.db.notify import Notifier
 from tintype.db.pool import Connection, Database
 from tintype.db.render_claims import RenderClaims
@@ -29,7 +30,6 @@ from tintype.domain.transform import Variant
 from tintype.ports.blobs import BlobMissing, BlobStore, BlobStoreFailed, BlobStoreFull
 from tintype.ports.renderer import (
     CannotDecode,
-    Description,
     Rendered,
     RenderedVariant,
     Renderer,
@@ -48,6 +48,10 @@ pause after it is half as long again …"""
 
 MOST_LOOK_SECONDS: Final = 1.0
 """… up to this: what takes longer waits for a decoder."""
+
+MOST_STORED_AT_ONCE: Final = 2
+"""Images whose variants a process stores at once. Each holds a connection of eight while the disk writes: where that
+takes long, requests still find one."""
 
 _VERDICTS: Final = frozenset({Kind.GONE, Kind.CONFLICT})
 """What stays so however often it is tried."""
@@ -75,6 +79,7 @@ class MakeVariants:
         self._log = structlog.get_logger("tintype.variants")
         self._most_under_way = most_under_way
         self._claims = RenderClaims(database)
+        self._storing = asyncio.Semaphore(MOST_STORED_AT_ONCE)
         self._under_way: dict[tuple[int, bytes, str], asyncio.Task[VariantRow]] = {}
 
     async def process(self, *, tenant: int, image_id: int, version: int) -> None:
@@ -89,8 +94,7 @@ class MakeVariants:
             self._log.warning("image_rejected", image=image.id, reason=str(error))
             await self._settle(image, State.REJECTED, Code.IMAGE_MALFORMED)
             return
-        rows = await self._store(image, image.recipe.eager, rendered.variants)
-        await self._finish(image, rows, rendered.description)
+        await self._finish(image, rendered)
 
     async def give_up(self, *, tenant: int, image_id: int, version: int) -> None:
         """Record that the last attempt failed: the image is `failed`, which can be retried."""
@@ -162,11 +166,9 @@ class MakeVariants:
 
     async def _make_now(self, image: Image, variant: Variant) -> VariantRow:
         rendered = await self._render(image, (variant,), describe=False)
-        rows = await self._store(image, (variant,), rendered.variants)
-        async with self._database.transaction(image.tenant) as connection:
-            recorded = await self._record(connection, image, rows)
+        async with self._storing, self._database.transaction(image.tenant) as connection:
+            recorded = await self._store(connection, image, (variant,), rendered.variants)
         if recorded is None:
-            await self._remove(image, rows)
             raise _gone()
         self._notifier.image_changed(image.id)
         return recorded[0]
@@ -193,11 +195,14 @@ class MakeVariants:
         self._observe_render(rendered.decode_seconds)
         return rendered
 
-    async def _store(
+    async def _put(
         self, image: Image, variants: tuple[Variant, ...], rendered: tuple[RenderedVariant, ...]
-    ) -> tuple[VariantRow, ...]:
+    ) -> list[VariantRow]:
+        """Put the files into the store; no write is under way when this ends, however it does."""
         pairs = list(zip(variants, rendered, strict=True))
-        return tuple(await asyncio.gather(*(self._store_one(image, variant, file) for variant, file in pairs)))
+        puts = [asyncio.create_task(self._store_one(image, variant, file)) for variant, file in pairs]
+        await asyncio.gather(*puts, return_exceptions=True)
+        return [put.result() for put in puts]
 
     async def _store_one(self, image: Image, variant: Variant, file: RenderedVariant) -> VariantRow:
         output, size, digest = variant.output, len(file.data), hashlib.sha256(file.data)
@@ -208,32 +213,34 @@ class MakeVariants:
         await self._blobs.put(key, lambda: (file.data,), size=size, sha256=digest.hexdigest())
         return row
 
-    async def _finish(self, image: Image, rows: tuple[VariantRow, ...], description: Description | None) -> None:
+    async def _finish(self, image: Image, rendered: Rendered) -> None:
+        description = rendered.description
         if description is None:
             raise TypeError("the renderer was asked for a description and gave none")
         outcome = Outcome(thumbhash=description.thumbhash, dominant_color=description.dominant_color)
-        async with self._database.transaction(image.tenant) as connection:
-            recorded = await self._record(connection, image, rows)
+        async with self._storing, self._database.transaction(image.tenant) as connection:
+            recorded = await self._store(connection, image, image.recipe.eager, rendered.variants)
             if recorded is not None:
                 await mark_ready(connection, image.id, version=image.version, outcome=outcome)
-        if recorded is None:
-            await self._remove(image, rows)
-        else:
+        if recorded is not None:
             self._notifier.image_changed(image.id)
 
-    async def _record(
-        self, connection: Connection, image: Image, rows: tuple[VariantRow, ...]
+    async def _store(
+        self,
+        connection: Connection,
+        image: Image,
+        variants: tuple[Variant, ...],
+        rendered: tuple[RenderedVariant, ...],
     ) -> tuple[VariantRow, ...] | None:
-        """Record the files and return what is recorded of each: ours, or what somebody else had recorded before.
+        """Store the files, record them and return what is recorded of each: ours, or what somebody had recorded before.
 
-        None when the blob was purged. `gc` removes files that no row knows, under the lock that we share from here on:
-        one that an earlier job had left, and that we found instead of storing it, may be gone.
+        None, and nothing is stored, when the blob was purged. Until the transaction ends no purge and no `gc`, which
+        removes files that no row knows, comes between: they lock the blob's row.
         """
         tenant, sha256 = image.tenant, image.sha256
-        if not await share_blob(connection, tenant=tenant, sha256=sha256):
+        if not await keep_blob(connection, tenant=tenant, sha256=sha256):
             return None
-        if not all([await self._is_there(image, row) for row in rows]):
-            raise BlobStoreFailed("a variant was removed before it was recorded")
+        rows = await self._put(image, variants, rendered)
         await insert_variants(connection, tenant=tenant, sha256=sha256, rows=rows)
         recorded = {row.digest: row for row in await list_variants(connection, tenant=tenant, sha256=sha256)}
         return tuple([await self._prefer(connection, image, row, recorded[row.digest]) for row in rows])
@@ -249,20 +256,6 @@ class MakeVariants:
         await delete_variant(connection, tenant=tenant, sha256=sha256, row=recorded)
         await insert_variants(connection, tenant=tenant, sha256=sha256, rows=(ours,))
         return ours
-
-    async def _remove(self, image: Image, rows: tuple[VariantRow, ...]) -> None:
-        """Remove what was stored for a blob that is gone; unless the same bytes came again, whose files these are now.
-
-        The files are recorded after all and the blob's removal is enqueued, which orders itself against any upload.
-        """
-        tenant, sha256 = image.tenant, image.sha256
-        async with self._database.transaction(tenant) as connection:
-            await lock_blob_for_upload(connection, tenant=tenant, sha256=sha256, size=image.size, fmt=image.format)
-            if await is_referenced(connection, tenant=tenant, sha256=sha256):
-                return
-            await insert_variants(connection, tenant=tenant, sha256=sha256, rows=rows)
-            await enqueue_remove_blob(connection, tenant=tenant, sha256=sha256)
-        self._notifier.jobs_enqueued()
 
     async def _settle(self, image: Image, state: State, reason: str) -> None:
         async with self._database.transaction(image.tenant) as connection:

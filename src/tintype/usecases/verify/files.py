@@ -125,7 +125,7 @@ async def _verify_unknown(run: Run, file: BlobInfo, tenants: Collection[int]) ->
         return
     if not run.quick and not await _is_what_it_says(run, file, stored):
         run.accuse(Invariant.ATOMIC, f"{file.key}, which no row knows, is not what its name says")
-    if run.now.timestamp() - file.modified >= run.grace.total_seconds():
+    if run.is_overdue(file):
         await _verify_unrecorded(run, file.key, stored)
 
 

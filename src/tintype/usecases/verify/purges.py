@@ -23,6 +23,10 @@ BATCH: Final = 500
 RECHECK_SECONDS: Final = 2.0
 """A purge under way is over by then: what is still wrong was not left behind by one."""
 
+UPLOAD_SECONDS: Final = 10.0
+"""From an upload's last byte to its file's name, on a busy machine: a file that is no older than this when its bytes
+are purged may have been sent again meanwhile."""
+
 
 async def verify_purges(run: Run, tenants: list[int]) -> None:
     """Go through the stubs of these tenants, and through the journal."""
@@ -64,15 +68,25 @@ async def _verify_journal(run: Run, purges: list[Purge]) -> None:
             image = images.get(purge.image)
             if image is not None and image.state is not State.PURGED:
                 run.accuse(Invariant.DELETED, f"{image_name(purge.image)} was purged at {purge.purged_at} and is alive")
-    places = {(purge.tenant, sha256) for purge in purges for sha256 in purge.sha256s}
-    kept = [place for place in sorted(places) if not await _is_gone_or_used(run, place)]
-    for tenant, sha256 in await _still(kept, lambda place: _is_gone_or_used(run, place)):
+    places: dict[tuple[int, bytes], float] = defaultdict(float)
+    for purge in purges:
+        for sha256 in purge.sha256s:
+            place = purge.tenant, sha256
+            places[place] = max(places[place], purge.purged_at.timestamp())
+    kept = [place for place in sorted(places.items()) if not await _is_gone_or_used(run, place)]
+    for (tenant, sha256), _ in await _still(kept, lambda place: _is_gone_or_used(run, place)):
         run.accuse(Invariant.DELETED, f"the bytes of a purged image are still there: {original_key(tenant, sha256)}")
 
 
-async def _is_gone_or_used(run: Run, place: tuple[int, bytes]) -> bool:
-    tenant, sha256 = place
-    if await run.blobs.head(original_key(tenant, sha256)) is None:
+async def _is_gone_or_used(run: Run, place: tuple[tuple[int, bytes], float]) -> bool:
+    """Return whether no file is there that the purge should have removed.
+
+    One that came after it is an upload's, or what is left of one that was cut off: unreferenced, as others are, and
+    gone after the grace period.
+    """
+    (tenant, sha256), purged_at = place
+    file = await run.blobs.head(original_key(tenant, sha256))
+    if file is None or (file.modified > purged_at - UPLOAD_SECONDS and not run.is_overdue(file)):
         return True
     async with run.database.transaction(tenant) as connection:
         return await is_referenced(connection, tenant=tenant, sha256=sha256)

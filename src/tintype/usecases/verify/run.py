@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from tintype.db.pool import Database
 from tintype.domain.invariant import Invariant, Violation
-from tintype.ports.blobs import BlobStore
+from tintype.ports.blobs import BlobInfo, BlobStore
 from tintype.storage.inventory import Inventory
 
 
@@ -32,3 +32,7 @@ class Run:
         """Count a violation and tell of it."""
         self.violations[invariant] += 1
         self.notice(Violation(invariant, sentence))
+
+    def is_overdue(self, file: BlobInfo) -> bool:
+        """Return whether the file has had the time that an upload under way has to bring its rows."""
+        return self.now.timestamp() - file.modified >= self.grace.total_seconds()
