@@ -75,7 +75,7 @@ def audit(product: Product, ledger: Ledger) -> Violations:
             _audit_image(client, image, found)
         for image_id in ledger.deleted:
             _audit_deleted(client, ledger.acknowledged[image_id], found)
-    for image_id in ledger.trashed:
+    for image_id in ledger.trashed - ledger.doubtful.keys():
         _audit_trashed(product, ledger.acknowledged[image_id], found)
     for image_id, possible in ledger.doubtful.items():
         _audit_doubtful(product.client, image_id, possible, found)

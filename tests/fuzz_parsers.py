@@ -255,7 +255,7 @@ KINDS: Final = {
     "image": UploadKind("image", Limits(20_000, 1, 1, frozenset(Format)), Recipe((), ())),
     "avatar": UploadKind("avatar", Limits(5_000, 1, 1, frozenset(Format)), Recipe((), ())),
 }
-CALLER: Final = Caller(tenant=1, key=None, address="192.0.2.1")
+CALLER: Final = Caller(tenant=1, actor=None, address="192.0.2.1")
 _BODY_LIMITS: Final = BodyLimits(PaceLimits(30, 1, 30), deadline_seconds=30, drain_bytes=0, drain_seconds=0)
 _REFUSALS: Final = frozenset({Code.REQUEST_UNREADABLE, Code.REQUEST_INVALID, Code.IMAGE_TOO_LARGE})
 

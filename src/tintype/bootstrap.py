@@ -134,7 +134,7 @@ def build_api(settings: Settings) -> Application:
     """Return the application; its lifespan opens and closes everything."""
     parts = _parts(settings, DatabaseConfig(_database_url(settings)), renderers=API_RENDERERS, nice=API_NICE)
     records = DeliveryRecords(parts.database, parts.clock)
-    authenticator = Authenticator(parts.database)
+    authenticator = Authenticator(parts.database, server_key=server_key(settings))
     listener = ImageListener(parts.config, on_change=records.forget, on_connection=records.hearing)
 
     progress = Progress(

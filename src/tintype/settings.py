@@ -373,7 +373,7 @@ _COUNTED: Final[tuple[tuple[Unit, str, Callable[[Any], float]], ...]] = (
 
 def _limits(read: _Reader) -> dict[tuple[Scope, Unit], RateLimit]:
     found = {}
-    for scope in (Scope.ADDRESS, Scope.KEY, Scope.TENANT):
+    for scope in (Scope.ADDRESS, Scope.ACCOUNT, Scope.KEY, Scope.TENANT):
         for unit, name, convert in _COUNTED:
             burst = read.read(f"limits.{scope}.{name}", convert, 0.0)
             per_minute = read.read(f"limits.{scope}.{name}_per_minute", convert, 0.0)

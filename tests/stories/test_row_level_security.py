@@ -14,7 +14,7 @@ from tintype.db.blobs import insert_ref, is_referenced, lock_blob_for_upload, ow
 from tintype.db.migrate import migrate
 from tintype.db.pool import Clash, Database, DatabaseConfig
 from tintype.db.setup import create_api_key, ensure_default_tenant
-from tintype.db.tenants import find_api_key, tenant_of_host
+from tintype.db.tenants import find_key, tenant_of_host
 from tintype.domain.errors import Code, Problem
 from tintype.domain.format import Format
 from tintype.domain.ids import blob_bucket
@@ -117,11 +117,11 @@ def test_keys_and_hosts_find_their_tenant_by_the_narrow_functions(tenants: Tenan
 
     async def story() -> None:
         async with opened(tenants.url) as database, database.lookup() as connection:
-            found = await find_api_key(connection, key.id)
+            found = await find_key(connection, key.id)
             assert found is not None
             assert found.tenant == tenants.theirs
             assert key.matches(found.secret_hash)
-            assert await find_api_key(connection, key.id + 1) is None
+            assert await find_key(connection, key.id + 1) is None
             assert await tenant_of_host(connection, "other.example") == tenants.theirs
             assert await tenant_of_host(connection, "unknown.example") == tenants.ours
 
@@ -136,8 +136,8 @@ def test_a_revoked_or_expired_key_finds_nothing(tenants: Tenants) -> None:
 
     async def story() -> None:
         async with opened(tenants.url) as database, database.lookup() as connection:
-            assert await find_api_key(connection, revoked.id) is None
-            assert await find_api_key(connection, expired.id) is None
+            assert await find_key(connection, revoked.id) is None
+            assert await find_key(connection, expired.id) is None
 
     anyio.run(story)
 

@@ -16,13 +16,17 @@ _LIST_IDS: Final[LiteralString] = """SELECT id FROM images
 
 @dataclass(frozen=True, slots=True)
 class ImageFilter:
-    """Which images are wanted; None is any. Those in the trash only by state, purged and expired ones never."""
+    """Which images are wanted, and of which account; None is any.
+
+    Those in the trash only by state, purged and expired ones never.
+    """
 
     kind: str | None = None
     state: State | None = None
     source_sha256: bytes | None = None
     attached_to: Attachment | None = None
     words: str | None = None
+    owner: int | None = None
 
 
 async def list_image_ids(
@@ -47,6 +51,9 @@ def _where(wanted: ImageFilter) -> tuple[LiteralString, list[Any]]:
     if wanted.kind is not None:
         where += " AND kind = %s"
         parameters.append(wanted.kind)
+    if wanted.owner is not None:
+        where += " AND owner = %s"
+        parameters.append(wanted.owner)
     if wanted.source_sha256 is not None:
         where += " AND source_sha256 = %s"
         parameters.append(wanted.source_sha256)
@@ -61,7 +68,7 @@ async def _search(
 ) -> tuple[int, ...]:
     attached = wanted.attached_to
     cursor = await connection.execute(
-        "SELECT search_images(%s, %s, %s, %s, %s, %s, %s, %s)",
+        "SELECT search_images(%s, %s, %s, %s, %s, %s, %s, %s, %s)",
         [
             words,
             wanted.kind,
@@ -71,6 +78,7 @@ async def _search(
             attached.id if attached else None,
             before,
             limit,
+            wanted.owner,
         ],
     )
     return tuple(row[0] for row in await cursor.fetchall())

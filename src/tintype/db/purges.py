@@ -24,6 +24,7 @@ class PurgeRecord:
 
     cause: Cause
     write_token_hash: bytes | None
+    owner: int | None
     paths: tuple[str, ...]
     cache_tags: tuple[str, ...]
     purged_at: datetime
@@ -36,27 +37,36 @@ async def insert_purge(
 ) -> None:
     """Record the purge of the image, with what led to it; one that came back with a backup is purged again."""
     await connection.execute(
-        """INSERT INTO purges (bucket, image, tenant, cause, write_token_hash, paths, cache_tags)
-           VALUES (%s, %s, %s, %s, %s, %s, %s)
+        """INSERT INTO purges (bucket, image, tenant, cause, write_token_hash, owner, paths, cache_tags)
+           VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
            ON CONFLICT (bucket, image) DO UPDATE SET cause = excluded.cause, paths = excluded.paths,
                cache_tags = excluded.cache_tags, purged_at = now(), statuses = NULL, probed_at = NULL""",
-        [bucket_of(image.id), image.id, image.tenant, cause, image.write_token_hash, list(paths), list(cache_tags)],
+        [
+            bucket_of(image.id),
+            image.id,
+            image.tenant,
+            cause,
+            image.write_token_hash,
+            image.owner,
+            list(paths),
+            list(cache_tags),
+        ],
     )
 
 
 async def get_purge(connection: Connection, image_id: int) -> PurgeRecord | None:
     """Return the purge of the image (of this tenant), or None."""
     cursor = await connection.execute(
-        """SELECT cause, write_token_hash, paths, cache_tags, purged_at, statuses, probed_at FROM purges
+        """SELECT cause, write_token_hash, owner, paths, cache_tags, purged_at, statuses, probed_at FROM purges
            WHERE bucket = %s AND image = %s""",
         [bucket_of(image_id), image_id],
     )
     row = await cursor.fetchone()
     if row is None:
         return None
-    cause, token_hash, paths, tags, purged_at, statuses, probed_at = row
+    cause, token_hash, owner, paths, tags, purged_at, statuses, probed_at = row
     known = tuple(statuses) if statuses is not None else None
-    return PurgeRecord(Cause(cause), token_hash, tuple(paths), tuple(tags), purged_at, known, probed_at)
+    return PurgeRecord(Cause(cause), token_hash, owner, tuple(paths), tuple(tags), purged_at, known, probed_at)
 
 
 async def record_probe(connection: Connection, image_id: int, statuses: Sequence[int]) -> None:

@@ -66,6 +66,26 @@ CREATE FUNCTION tintype.find_api_key(in_id bigint, OUT tenant bigint, OUT secret
 
 ALTER FUNCTION tintype.find_api_key(in_id bigint, OUT tenant bigint, OUT secret_hash bytea) OWNER TO tintype_owner;
 
+CREATE FUNCTION tintype.find_key(in_id bigint, OUT tenant bigint, OUT secret_hash bytea, OUT scopes text[], OUT account bigint, OUT role text, OUT suspended boolean) RETURNS record
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'tintype', 'pg_temp'
+    AS $$ SELECT k.tenant, k.secret_hash, k.scopes, k.account, coalesce(a.role, 'member'),
+                 coalesce(a.state <> 'active', k.account IS NOT NULL)
+          FROM api_keys k
+          LEFT JOIN accounts a ON a.bucket = (k.account >> 9 & 8191)::int2 AND a.id = k.account
+          WHERE k.id = in_id AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now()) $$;
+
+ALTER FUNCTION tintype.find_key(in_id bigint, OUT tenant bigint, OUT secret_hash bytea, OUT scopes text[], OUT account bigint, OUT role text, OUT suspended boolean) OWNER TO tintype_owner;
+
+CREATE FUNCTION tintype.find_session(in_bucket smallint, in_id bigint, OUT tenant bigint, OUT account bigint, OUT secret_hash bytea, OUT role text, OUT suspended boolean) RETURNS record
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'tintype', 'pg_temp'
+    AS $$ SELECT s.tenant, s.account, s.secret_hash, a.role, a.state <> 'active'
+          FROM sessions s JOIN accounts a ON a.bucket = s.bucket AND a.id = s.account
+          WHERE s.bucket = in_bucket AND s.id = in_id AND s.expires_at > now() AND a.state <> 'deleted' $$;
+
+ALTER FUNCTION tintype.find_session(in_bucket smallint, in_id bigint, OUT tenant bigint, OUT account bigint, OUT secret_hash bytea, OUT role text, OUT suspended boolean) OWNER TO tintype_owner;
+
 CREATE FUNCTION tintype.image_words(title text, alt text, tags text[]) RETURNS tsvector
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $$ SELECT to_tsvector('pg_catalog.simple',
@@ -590,6 +610,48 @@ END $_$;
 
 ALTER FUNCTION tintype.search_images(in_words text, in_kind text, in_state text, in_source bytea, in_attached_type text, in_attached_id text, in_before bigint, in_limit integer) OWNER TO tintype_owner;
 
+CREATE FUNCTION tintype.search_images(in_words text, in_kind text, in_state text, in_source bytea, in_attached_type text, in_attached_id text, in_before bigint, in_limit integer, in_owner bigint) RETURNS SETOF bigint
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'tintype', 'pg_temp'
+    AS $_$
+DECLARE
+    newest CONSTANT int4 := 1000;
+    wanted tsquery := plainto_tsquery('pg_catalog.simple', in_words);
+    matches CONSTANT text :=
+        'image_words(title, alt, tags) @@ $2
+             AND ($4 IS NULL OR kind = $4) AND ($5 IS NULL OR source_sha256 = $5)
+             AND ($6 IS NULL OR (attached_type = $6 AND attached_id = $7))
+             AND (expires_at IS NULL OR expires_at > now())';
+    candidates CONSTANT text :=
+        'tenant = $1 AND state <> ''purged'' AND id < $8
+             AND CASE WHEN $3 IS NULL THEN state <> ''trashed'' ELSE state = $3 END
+             AND ($11 IS NULL OR owner = $11)';
+    found int8[];
+BEGIN
+    IF numnode(wanted) = 0 THEN
+        RETURN;
+    END IF;
+    wanted := (wanted::text || ':*')::tsquery;
+    EXECUTE 'SELECT array_agg(id) FROM (SELECT id FROM (
+                 SELECT * FROM images WHERE ' || candidates || ' ORDER BY id DESC LIMIT $10) AS new
+             WHERE ' || matches || ' ORDER BY id DESC LIMIT $9) AS page'
+        INTO found
+        USING current_tenant(), wanted, in_state, in_kind, in_source, in_attached_type, in_attached_id, in_before,
+              in_limit, newest, in_owner;
+    IF cardinality(found) = in_limit THEN
+        RETURN QUERY SELECT unnest(found);
+        RETURN;
+    END IF;
+    RETURN QUERY EXECUTE 'WITH hits AS MATERIALIZED (
+                 SELECT id FROM images WHERE ' || candidates || ' AND ' || matches || '
+                     AND (title IS NOT NULL OR alt IS NOT NULL OR tags <> ''{}''))
+             SELECT id FROM hits ORDER BY id DESC LIMIT $9'
+        USING current_tenant(), wanted, in_state, in_kind, in_source, in_attached_type, in_attached_id, in_before,
+              in_limit, newest, in_owner;
+END $_$;
+
+ALTER FUNCTION tintype.search_images(in_words text, in_kind text, in_state text, in_source bytea, in_attached_type text, in_attached_id text, in_before bigint, in_limit integer, in_owner bigint) OWNER TO tintype_owner;
+
 CREATE FUNCTION tintype.sweep_idempotency_keys(in_limit integer) RETURNS bigint
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'tintype', 'pg_temp'
@@ -686,6 +748,33 @@ CREATE FUNCTION tintype.trashed_before(in_time timestamp with time zone, in_afte
 
 ALTER FUNCTION tintype.trashed_before(in_time timestamp with time zone, in_after timestamp with time zone, in_after_id bigint, in_limit integer) OWNER TO tintype_owner;
 
+CREATE TABLE tintype.accounts (
+    bucket smallint NOT NULL,
+    id bigint NOT NULL,
+    tenant bigint NOT NULL,
+    handle text NOT NULL,
+    email text NOT NULL,
+    email_verified_at timestamp with time zone,
+    password_hash text,
+    role text DEFAULT 'member'::text NOT NULL,
+    state text DEFAULT 'active'::text NOT NULL,
+    state_reason text,
+    name text,
+    bio text,
+    links text[] DEFAULT '{}'::text[] NOT NULL,
+    private boolean DEFAULT false NOT NULL,
+    avatar bigint,
+    banner bigint,
+    revision integer DEFAULT 1 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    deleted_at timestamp with time zone,
+    CONSTRAINT accounts_role_check CHECK ((role = ANY (ARRAY['member'::text, 'moderator'::text, 'operator'::text]))),
+    CONSTRAINT accounts_state_check CHECK ((state = ANY (ARRAY['active'::text, 'suspended'::text, 'deleted'::text])))
+);
+
+ALTER TABLE tintype.accounts OWNER TO tintype_owner;
+
 CREATE TABLE tintype.api_keys (
     id bigint NOT NULL,
     tenant bigint NOT NULL,
@@ -694,6 +783,8 @@ CREATE TABLE tintype.api_keys (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     expires_at timestamp with time zone,
     revoked_at timestamp with time zone,
+    account bigint,
+    scopes text[],
     CONSTRAINT api_keys_secret_hash_check CHECK ((length(secret_hash) = 32))
 );
 
@@ -721,6 +812,22 @@ CREATE TABLE tintype.blobs (
 );
 
 ALTER TABLE tintype.blobs OWNER TO tintype_owner;
+
+CREATE TABLE tintype.emails (
+    tenant bigint NOT NULL,
+    email text NOT NULL,
+    account bigint NOT NULL
+);
+
+ALTER TABLE tintype.emails OWNER TO tintype_owner;
+
+CREATE TABLE tintype.handles (
+    tenant bigint NOT NULL,
+    handle text NOT NULL,
+    account bigint NOT NULL
+);
+
+ALTER TABLE tintype.handles OWNER TO tintype_owner;
 
 CREATE TABLE tintype.idempotency_keys (
     bucket smallint NOT NULL,
@@ -885,6 +992,7 @@ CREATE TABLE tintype.purges (
     purged_at timestamp with time zone DEFAULT now() NOT NULL,
     statuses integer[],
     probed_at timestamp with time zone,
+    owner bigint,
     CONSTRAINT purges_cause_check CHECK ((cause = ANY (ARRAY['request'::text, 'trash'::text, 'expiry'::text])))
 );
 
@@ -913,6 +1021,22 @@ CREATE UNLOGGED TABLE tintype.render_claims (
 );
 
 ALTER TABLE tintype.render_claims OWNER TO tintype_owner;
+
+CREATE TABLE tintype.sessions (
+    bucket smallint NOT NULL,
+    id bigint NOT NULL,
+    tenant bigint NOT NULL,
+    account bigint NOT NULL,
+    secret_hash bytea NOT NULL,
+    address text,
+    agent text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    seen_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    CONSTRAINT sessions_secret_hash_check CHECK ((length(secret_hash) = 32))
+);
+
+ALTER TABLE tintype.sessions OWNER TO tintype_owner;
 
 CREATE TABLE tintype.tenants (
     id bigint NOT NULL,
@@ -978,6 +1102,9 @@ ALTER TABLE ONLY tintype.procrastinate_jobs ALTER COLUMN id SET DEFAULT nextval(
 
 ALTER TABLE ONLY tintype.procrastinate_periodic_defers ALTER COLUMN id SET DEFAULT nextval('tintype.procrastinate_periodic_defers_id_seq'::regclass);
 
+ALTER TABLE ONLY tintype.accounts
+    ADD CONSTRAINT accounts_pkey PRIMARY KEY (bucket, id);
+
 ALTER TABLE ONLY tintype.api_keys
     ADD CONSTRAINT api_keys_pkey PRIMARY KEY (id);
 
@@ -989,6 +1116,12 @@ ALTER TABLE ONLY tintype.blob_refs
 
 ALTER TABLE ONLY tintype.blobs
     ADD CONSTRAINT blobs_pkey PRIMARY KEY (bucket, tenant, sha256);
+
+ALTER TABLE ONLY tintype.emails
+    ADD CONSTRAINT emails_pkey PRIMARY KEY (tenant, email);
+
+ALTER TABLE ONLY tintype.handles
+    ADD CONSTRAINT handles_pkey PRIMARY KEY (tenant, handle);
 
 ALTER TABLE ONLY tintype.idempotency_keys
     ADD CONSTRAINT idempotency_keys_pkey PRIMARY KEY (bucket, tenant, key);
@@ -1025,6 +1158,9 @@ ALTER TABLE ONLY tintype.rate_buckets
 
 ALTER TABLE ONLY tintype.render_claims
     ADD CONSTRAINT render_claims_pkey PRIMARY KEY (bucket, tenant, sha256, digest);
+
+ALTER TABLE ONLY tintype.sessions
+    ADD CONSTRAINT sessions_pkey PRIMARY KEY (bucket, id);
 
 ALTER TABLE ONLY tintype.tenants
     ADD CONSTRAINT tenants_pkey PRIMARY KEY (id);
@@ -1072,6 +1208,8 @@ CREATE INDEX images_expiring ON tintype.images USING btree (expires_at) WHERE (e
 
 CREATE INDEX images_listed ON tintype.images USING btree (tenant, id DESC) WHERE ((state <> 'trashed'::text) AND (state <> 'purged'::text));
 
+CREATE INDEX images_of_owner ON tintype.images USING btree (tenant, owner, id DESC) WHERE ((owner IS NOT NULL) AND (state <> 'purged'::text));
+
 CREATE INDEX images_processing ON tintype.images USING btree (updated_at) WHERE (state = 'processing'::text);
 
 CREATE INDEX images_purged ON tintype.images USING btree (tenant, purged_at, id) WHERE (state = 'purged'::text);
@@ -1097,6 +1235,8 @@ CREATE INDEX procrastinate_jobs_queue_name_idx_v1 ON tintype.procrastinate_jobs 
 CREATE UNIQUE INDEX procrastinate_jobs_queueing_lock_idx_v1 ON tintype.procrastinate_jobs USING btree (queueing_lock) WHERE (status = 'todo'::tintype.procrastinate_job_status);
 
 CREATE INDEX procrastinate_periodic_defers_job_id_fkey_v1 ON tintype.procrastinate_periodic_defers USING btree (job_id);
+
+CREATE INDEX sessions_of_account ON tintype.sessions USING btree (bucket, account, id DESC);
 
 CREATE TRIGGER procrastinate_jobs_notify_queue_job_aborted_v1 AFTER UPDATE OF abort_requested ON tintype.procrastinate_jobs FOR EACH ROW WHEN (((old.abort_requested = false) AND (new.abort_requested = true) AND (new.status = 'doing'::tintype.procrastinate_job_status))) EXECUTE FUNCTION tintype.procrastinate_notify_queue_abort_job_v1();
 
@@ -1125,11 +1265,17 @@ ALTER TABLE ONLY tintype.procrastinate_jobs
 ALTER TABLE ONLY tintype.procrastinate_periodic_defers
     ADD CONSTRAINT procrastinate_periodic_defers_job_id_fkey FOREIGN KEY (job_id) REFERENCES tintype.procrastinate_jobs(id);
 
+ALTER TABLE tintype.accounts ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE tintype.api_keys ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE tintype.blob_refs ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE tintype.blobs ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE tintype.emails ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE tintype.handles ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE tintype.idempotency_keys ENABLE ROW LEVEL SECURITY;
 
@@ -1137,11 +1283,17 @@ ALTER TABLE tintype.images ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE tintype.job_failures ENABLE ROW LEVEL SECURITY;
 
+CREATE POLICY of_tenant ON tintype.accounts USING ((tenant = tintype.current_tenant()));
+
 CREATE POLICY of_tenant ON tintype.api_keys USING ((tenant = tintype.current_tenant()));
 
 CREATE POLICY of_tenant ON tintype.blob_refs USING ((tenant = tintype.current_tenant()));
 
 CREATE POLICY of_tenant ON tintype.blobs USING ((tenant = tintype.current_tenant()));
+
+CREATE POLICY of_tenant ON tintype.emails USING ((tenant = tintype.current_tenant()));
+
+CREATE POLICY of_tenant ON tintype.handles USING ((tenant = tintype.current_tenant()));
 
 CREATE POLICY of_tenant ON tintype.idempotency_keys USING ((tenant = tintype.current_tenant()));
 
@@ -1154,6 +1306,8 @@ CREATE POLICY of_tenant ON tintype.purges USING ((tenant = tintype.current_tenan
 CREATE POLICY of_tenant ON tintype.rate_buckets USING ((tenant = tintype.current_tenant()));
 
 CREATE POLICY of_tenant ON tintype.render_claims USING ((tenant = tintype.current_tenant()));
+
+CREATE POLICY of_tenant ON tintype.sessions USING ((tenant = tintype.current_tenant()));
 
 CREATE POLICY of_tenant ON tintype.tenants USING ((id = tintype.current_tenant()));
 
@@ -1170,6 +1324,8 @@ ALTER TABLE tintype.purges ENABLE ROW LEVEL SECURITY;
 ALTER TABLE tintype.rate_buckets ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE tintype.render_claims ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE tintype.sessions ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE tintype.tenants ENABLE ROW LEVEL SECURITY;
 
@@ -1189,6 +1345,12 @@ GRANT ALL ON FUNCTION tintype.expired_before(in_time timestamp with time zone, i
 REVOKE ALL ON FUNCTION tintype.find_api_key(in_id bigint, OUT tenant bigint, OUT secret_hash bytea) FROM PUBLIC;
 GRANT ALL ON FUNCTION tintype.find_api_key(in_id bigint, OUT tenant bigint, OUT secret_hash bytea) TO tintype_app;
 
+REVOKE ALL ON FUNCTION tintype.find_key(in_id bigint, OUT tenant bigint, OUT secret_hash bytea, OUT scopes text[], OUT account bigint, OUT role text, OUT suspended boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION tintype.find_key(in_id bigint, OUT tenant bigint, OUT secret_hash bytea, OUT scopes text[], OUT account bigint, OUT role text, OUT suspended boolean) TO tintype_app;
+
+REVOKE ALL ON FUNCTION tintype.find_session(in_bucket smallint, in_id bigint, OUT tenant bigint, OUT account bigint, OUT secret_hash bytea, OUT role text, OUT suspended boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION tintype.find_session(in_bucket smallint, in_id bigint, OUT tenant bigint, OUT account bigint, OUT secret_hash bytea, OUT role text, OUT suspended boolean) TO tintype_app;
+
 REVOKE ALL ON FUNCTION tintype.lost_images(in_seconds double precision, in_limit integer, OUT tenant bigint, OUT id bigint, OUT version integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION tintype.lost_images(in_seconds double precision, in_limit integer, OUT tenant bigint, OUT id bigint, OUT version integer) TO tintype_app;
 
@@ -1196,6 +1358,9 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.procrastinate_jobs TO tintype
 
 REVOKE ALL ON FUNCTION tintype.search_images(in_words text, in_kind text, in_state text, in_source bytea, in_attached_type text, in_attached_id text, in_before bigint, in_limit integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION tintype.search_images(in_words text, in_kind text, in_state text, in_source bytea, in_attached_type text, in_attached_id text, in_before bigint, in_limit integer) TO tintype_app;
+
+REVOKE ALL ON FUNCTION tintype.search_images(in_words text, in_kind text, in_state text, in_source bytea, in_attached_type text, in_attached_id text, in_before bigint, in_limit integer, in_owner bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION tintype.search_images(in_words text, in_kind text, in_state text, in_source bytea, in_attached_type text, in_attached_id text, in_before bigint, in_limit integer, in_owner bigint) TO tintype_app;
 
 REVOKE ALL ON FUNCTION tintype.sweep_idempotency_keys(in_limit integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION tintype.sweep_idempotency_keys(in_limit integer) TO tintype_app;
@@ -1218,11 +1383,17 @@ GRANT ALL ON FUNCTION tintype.tenants_after(in_tenant bigint, in_limit integer) 
 REVOKE ALL ON FUNCTION tintype.trashed_before(in_time timestamp with time zone, in_after timestamp with time zone, in_after_id bigint, in_limit integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION tintype.trashed_before(in_time timestamp with time zone, in_after timestamp with time zone, in_after_id bigint, in_limit integer) TO tintype_app;
 
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.accounts TO tintype_app;
+
 GRANT SELECT ON TABLE tintype.api_keys TO tintype_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.blob_refs TO tintype_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.blobs TO tintype_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.emails TO tintype_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.handles TO tintype_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.idempotency_keys TO tintype_app;
 
@@ -1249,6 +1420,8 @@ GRANT USAGE ON SEQUENCE tintype.procrastinate_workers_id_seq TO tintype_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.purges TO tintype_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.render_claims TO tintype_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.sessions TO tintype_app;
 
 GRANT SELECT ON TABLE tintype.tenants TO tintype_app;
 

@@ -5,16 +5,21 @@ from dataclasses import dataclass
 from typing import Final
 
 from tintype.db.pool import Connection, Database
+from tintype.domain.actor import EVERY_SCOPE, Role, Scope
 
 PAGE_TENANTS: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class FoundKey:
-    """An API key that is neither revoked nor expired."""
+    """An API key that is neither revoked nor expired. `account` made it for itself; None: it is the tenant's."""
 
     tenant: int
     secret_hash: bytes
+    scopes: frozenset[Scope]
+    account: int | None
+    role: Role
+    suspended: bool
 
 
 async def tenant_of_host(connection: Connection, host: str) -> int | None:
@@ -24,11 +29,21 @@ async def tenant_of_host(connection: Connection, host: str) -> int | None:
     return row[0] if row else None
 
 
-async def find_api_key(connection: Connection, key_id: int) -> FoundKey | None:
+async def find_key(connection: Connection, key_id: int) -> FoundKey | None:
     """Return the usable key with this id, or None."""
-    cursor = await connection.execute("SELECT tenant, secret_hash FROM find_api_key(%s)", [key_id])
+    cursor = await connection.execute(
+        "SELECT tenant, secret_hash, scopes, account, role, suspended FROM find_key(%s)", [key_id]
+    )
     row = await cursor.fetchone()
-    return FoundKey(tenant=row[0], secret_hash=row[1]) if row and row[0] is not None else None
+    if row is None or row[0] is None:
+        return None
+    tenant, secret_hash, scopes, account, role, suspended = row
+    return FoundKey(tenant, secret_hash, _scopes(scopes), account, Role(role), suspended)
+
+
+def _scopes(stored: list[str] | None) -> frozenset[Scope]:
+    """Return the scopes of a key; one that was made before there were any has them all."""
+    return EVERY_SCOPE if stored is None else frozenset(Scope(scope) for scope in stored if scope in EVERY_SCOPE)
 
 
 async def every_tenant(database: Database) -> AsyncIterator[int]:

@@ -7,6 +7,7 @@ is told that it is not the state any more (RFC 9110 §13.1.1).
 from dataclasses import dataclass
 from datetime import datetime
 
+from tintype.domain.actor import Actor, Scope
 from tintype.domain.errors import Code, Problem
 from tintype.domain.image import Image, State
 from tintype.domain.tokens import Token
@@ -24,8 +25,10 @@ class ChangeRequest:
 
     tenant: int
     image_id: int
-    manages: int | None = None
-    """The tenant whose API key the caller holds."""
+    actor: Actor | None = None
+    """Whose credential the caller shows; None for a stranger."""
+    scope: Scope = Scope.IMAGES_WRITE
+    """What the change needs."""
     token: Token | None = None
     """The write token that the caller shows."""
     expected: frozenset[str] | None = None
@@ -41,7 +44,7 @@ class ChangeRequest:
             raise Problem(Code.NOT_FOUND, "There is no such image.")
         if image.state is State.PURGED:
             raise Problem(Code.IMAGE_GONE, "This image was deleted. Nothing of it is left.")
-        if not owns(image, self.manages, self.token):
+        if not owns(image, self.actor, self.token, self.scope):
             raise self._refusal(image)
         if self.expected is not None and entity_tag(image) not in self.expected:
             raise Problem(
@@ -53,9 +56,11 @@ class ChangeRequest:
     def _refusal(self, image: Image) -> Problem:
         if image.visibility not in BY_LINK or image.state is State.TRASHED:  # to a stranger it is not there
             return Problem(Code.NOT_FOUND, "There is no such image.")
-        if self.manages is None and self.token is None:
+        if self.actor is None and self.token is None:
             message = "Send the image's delete token as Upload-Token, or an API key as Bearer."
             return Problem(Code.AUTH_REQUIRED, message)
+        if self.actor is not None:
+            self.actor.need(self.scope)
         return Problem(Code.AUTH_FORBIDDEN, "This token does not belong to the image.")
 
 
@@ -78,8 +83,8 @@ def refuse_if_held(image: Image) -> None:
         raise Problem(Code.IMAGE_ON_HOLD, "A legal hold keeps this image as it is. Try again when it is lifted.")
 
 
-def owns(image: Image, manages: int | None, token: Token | None) -> bool:
-    """Return whether the image is the caller's: by its tenant's API key, or by its own write token."""
-    if manages == image.tenant:
+def owns(image: Image, actor: Actor | None, token: Token | None, scope: Scope = Scope.IMAGES_WRITE) -> bool:
+    """Return whether the caller may treat the image as theirs: by who they are, or by its own write token."""
+    if actor is not None and actor.may(scope, tenant=image.tenant, owner=image.owner):
         return True
     return token is not None and token.id == image.id and token.matches(image.write_token_hash)

@@ -87,7 +87,9 @@ class Image:
     tenant: int
     secret: int
     owner: int | None
+    """The account that uploaded it."""
     created_by: int | None
+    """The API key that sent it."""
     kind: str
     recipe: Recipe
     sha256: bytes
@@ -126,6 +128,13 @@ class Image:
     def ref(self) -> ImageRef:
         """The public id."""
         return ImageRef(self.id, self.secret)
+
+    @property
+    def uploader(self) -> int | None:
+        """Whose it is when it is asked who had these bytes already: the account, else the tenant, else nobody."""
+        if self.owner is not None:
+            return self.owner
+        return self.tenant if self.created_by is not None else None
 
     @property
     def modified(self) -> datetime:

@@ -22,6 +22,8 @@ class Purpose(StrEnum):
     API_KEY = "ttk_"
     WRITE = "ttw_"
     READ = "ttr_"
+    SESSION = "tts_"
+    CSRF = "ttc_"
 
 
 @dataclass(frozen=True, slots=True)

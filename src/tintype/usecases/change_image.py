@@ -59,7 +59,7 @@ class ChangeImage:
 
     def _with_token(self, image: Image, wanted: Image) -> tuple[Image, Token | None]:
         hides = wanted.visibility not in BY_LINK and image.visibility in BY_LINK
-        if not hides or image.created_by is not None:
+        if not hides or image.uploader is not None:
             return wanted, None
         token = derive_token(self._server_key, Purpose.READ, image.id)
         return replace(wanted, read_token_hash=token.hash), token

@@ -8,6 +8,7 @@ from tintype.db.image_life import set_hold
 from tintype.db.images import lock_image
 from tintype.db.notify import notify_at_once
 from tintype.db.pool import Database
+from tintype.domain.actor import Scope
 from tintype.domain.change import ChangeRequest
 from tintype.domain.errors import Code, Problem
 
@@ -21,11 +22,11 @@ class HoldImage:
     async def __call__(self, request: ChangeRequest, *, hold: bool) -> None:
         """Put the image on hold, or lift it; either may be repeated.
 
-        `Problem` as `ChangeRequest.permitted` says, and auth.forbidden for whoever has no API key.
+        `Problem` as `ChangeRequest.permitted` says, and auth.forbidden for whoever may do no more than delete it.
         """
         async with self._database.transaction(request.tenant) as connection:
             image = request.permitted(await lock_image(connection, request.image_id))
-            if request.manages != image.tenant:
+            if request.actor is None or not request.actor.may(Scope.IMAGES_HOLD, tenant=image.tenant, owner=None):
                 raise Problem(Code.AUTH_FORBIDDEN, "A legal hold is the operator's. Send an API key as Bearer.")
             if image.hold is not hold:
                 await set_hold(connection, image.id, hold=hold)

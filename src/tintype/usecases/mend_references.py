@@ -56,9 +56,8 @@ class MendReferences:
             if image.id in {holder for holder, _ in held.get(sha256, ())}:
                 return False
             await lock_blob_for_upload(connection, tenant=tenant, sha256=sha256, size=image.size, fmt=image.format)
-            owner = image.owner if image.owner is not None else image.tenant if image.created_by is not None else None
             await insert_ref(
-                connection, tenant=tenant, sha256=sha256, image=image.id, version=image.version, owner=owner
+                connection, tenant=tenant, sha256=sha256, image=image.id, version=image.version, owner=image.uploader
             )
         return True
 

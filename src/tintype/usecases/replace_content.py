@@ -138,7 +138,7 @@ def _with_content(image: Image, kind: UploadKind, clean: CleanBytes) -> Image:
 
 async def _exchange_references(connection: Connection, old: Image, new: Image) -> bool:
     """Drop the old bytes' references, record the new, and return whether the owner had the new bytes already."""
-    tenant, owner = new.tenant, new.tenant if new.created_by is not None else None
+    tenant, owner = new.tenant, new.uploader
     had = owner is not None and await owner_has(connection, tenant=tenant, sha256=new.sha256, owner=owner)
     await delete_refs(connection, tenant=tenant, sha256=old.sha256, image=old.id)
     await insert_ref(connection, tenant=tenant, sha256=new.sha256, image=new.id, version=new.version, owner=owner)

@@ -19,6 +19,7 @@ from tintype.db.images import insert_image
 from tintype.db.jobs import enqueue_process_image
 from tintype.db.notify import Notifier
 from tintype.db.pool import Clash, Connection, Database
+from tintype.domain.actor import Actor
 from tintype.domain.errors import Code, Problem
 from tintype.domain.idempotency import Attempt, IdempotencyKey, answer_again, fingerprint
 from tintype.domain.image import Attachment, Image, State
@@ -34,10 +35,10 @@ ID_ATTEMPTS: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """What the caller says about the image. `key` is the API key that sends it, None for an anonymous upload."""
+    """What the caller says about the image. `actor` is whose credential they show, None for an anonymous upload."""
 
     tenant: int
-    key: int | None
+    actor: Actor | None
     kind: UploadKind
     title: str | None = None
     alt: str | None = None
@@ -54,7 +55,7 @@ class Submission:
         return fingerprint("POST /images", said | {"kind": self.kind.name}, source_sha256)
 
 
-_NOT_SAID: Final = frozenset({"tenant", "key", "sha256"})
+_NOT_SAID: Final = frozenset({"tenant", "actor", "sha256"})
 """Who says it, and what the file's own digest says."""
 
 
@@ -153,7 +154,7 @@ class UploadImage:
 
     def _tokens(self, submission: Submission, image_id: int) -> tuple[Token | None, Token | None]:
         """Return the write and the read token of an image that is made like this."""
-        if submission.key is not None:
+        if submission.actor is not None:
             return None, None
         hidden = (submission.visibility or submission.kind.visibility) not in BY_LINK
         write_token = derive_token(self._server_key, Purpose.WRITE, image_id)
@@ -169,8 +170,8 @@ class UploadImage:
             id=image_id,
             tenant=submission.tenant,
             secret=secrets.randbits(64),
-            owner=None,
-            created_by=submission.key,
+            owner=submission.actor.account if submission.actor else None,
+            created_by=submission.actor.key if submission.actor else None,
             kind=submission.kind.name,
             recipe=submission.kind.recipe,
             sha256=clean.sha256,
@@ -202,8 +203,7 @@ class UploadImage:
     async def _commit(self, accepted: Accepted, clean: CleanBytes, attempt: _Attempt | None) -> Accepted:
         """Write everything in one transaction, and return what was accepted with what that found out."""
         image = accepted.image
-        owner = image.tenant if image.created_by is not None else None
-        tenant, sha256 = image.tenant, image.sha256
+        tenant, sha256, owner = image.tenant, image.sha256, image.uploader
         async with self._database.transaction(tenant) as connection:
             duplicate = await self._intake.claim(connection, tenant, clean, owner=owner)
             await insert_ref(connection, tenant=tenant, sha256=sha256, image=image.id, version=1, owner=owner)

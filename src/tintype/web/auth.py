@@ -1,16 +1,30 @@
-"""Who asks: an API key by bearer, or nobody. The tenant follows from the key, else from the host name."""
+"""Who asks: an API key or a session by bearer, a session by cookie, or nobody.
 
+The tenant follows from the key or session, else from the host name. What a browser sends by itself proves nothing about
+who wrote the request: with the cookie, whatever changes something needs the session's CSRF token as well.
+"""
+
+import hmac
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from http.cookies import CookieError, SimpleCookie
 from typing import Final
 
 from tintype.db.pool import Database
-from tintype.db.tenants import find_api_key, tenant_of_host
+from tintype.db.sessions import find_session
+from tintype.db.tenants import find_key, tenant_of_host
+from tintype.domain.actor import Actor
 from tintype.domain.errors import Code, Problem
 from tintype.domain.image import Image
-from tintype.domain.tokens import Purpose, parse_token
+from tintype.domain.tokens import Purpose, Token, derive_token, parse_token
 from tintype.domain.visibility import Viewer
+
+SESSION_COOKIE: Final = "tintype_session"
+CSRF_HEADER: Final = "x-csrf-token"
+
+SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+"""They change nothing (RFC 9110 §9.2.1)."""
 
 HOST_SECONDS: Final = 5.0
 """How long a host's tenant is remembered: every anonymous request would ask again."""
@@ -21,51 +35,131 @@ REMEMBERED_HOSTS: Final = 1_000
 MAX_HOST_CHARACTERS: Final = 255
 """No name is longer (RFC 1035 §2.3.4). What is, is nobody's, and not worth remembering: a header may have kilobytes."""
 
+MAX_COOKIE_CHARACTERS: Final = 8_192
+"""A browser sends no more for one host; what is longer is not looked at."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credentials:
+    """What a request shows of who asks: a bearer, or else the session's cookie and what proves that a page sent it."""
+
+    authorization: str | None = None
+    cookie: str | None = None
+    csrf: str | None = None
+    changes: bool = False
+    """Whether the request may change something."""
+
+    @classmethod
+    def of(cls, headers: Mapping[str, str], method: str) -> "Credentials":
+        """Return what these headers show."""
+        return cls(
+            authorization=headers.get("authorization"),
+            cookie=session_in(headers.get("cookie")),
+            csrf=headers.get(CSRF_HEADER),
+            changes=method not in SAFE_METHODS,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks: `key` is the id of the API key, None for an anonymous caller; `address` is the peer's."""
+    """Who asks: `actor` is None for an anonymous caller; `session` the id of theirs; `address` is the peer's."""
 
     tenant: int
-    key: int | None
+    actor: Actor | None
     address: str
+    session: int | None = None
+
+    @property
+    def key(self) -> int | None:
+        """The id of the API key, None for anybody else."""
+        return self.actor.key if self.actor is not None else None
 
     @property
     def name(self) -> str:
         """Who this is among the tenant's callers, such as `key 42` or `address 192.0.2.1`."""
-        return f"address {self.address}" if self.key is None else f"key {self.key}"
+        return f"address {self.address}" if self.actor is None else self.actor.name
 
 
 class Authenticator:
     """Tells callers from their headers."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, server_key: bytes) -> None:
         self._database = database
+        self._server_key = server_key
         self._hosts: dict[str, tuple[int, float]] = {}
 
-    async def caller(self, headers: Mapping[str, str], address: str) -> Caller:
-        """Return the caller; `Problem` auth.required for a credential that is none."""
-        authorization = headers.get("authorization")
-        if authorization is None:
-            return Caller(await self._tenant_of(headers.get("host", "")), None, address)
-        return await self._bearer(authorization, address)
+    async def caller(self, headers: Mapping[str, str], address: str, *, method: str) -> Caller:
+        """Return the caller.
 
-    async def viewer(self, image: Image, authorization: str | None, read_token: str | None) -> Viewer:
-        """Return what somebody with these credentials is to the image. Without an API key no database is asked."""
+        `Problem`: auth.required for a credential that is none, auth.forbidden for a cookie without its CSRF token and
+        for an account that is suspended.
+        """
+        found = await self._found(Credentials.of(headers, method))
+        if found is not None:
+            actor, session = found
+            return Caller(actor.tenant, actor, address, session)
+        return Caller(await self._tenant_of(headers.get("host", "")), None, address)
+
+    async def actor(self, credentials: Credentials) -> Actor | None:
+        """Return whose credentials these are, None for nobody's; `Problem` as `caller`. Without any nobody is asked."""
+        found = await self._found(credentials)
+        return found[0] if found is not None else None
+
+    async def viewer(self, image: Image, credentials: Credentials, read_token: str | None) -> Viewer:
+        """Return what somebody with these credentials is to the image."""
         token = parse_token(Purpose.READ, read_token or "")
         shown = token is not None and token.id == image.id and token.matches(image.read_token_hash)
-        manages = (await self._bearer(authorization, "")).tenant if authorization is not None else None
-        return Viewer(manages=manages, shown_token=shown)
+        return Viewer(actor=await self.actor(credentials), shown_token=shown)
 
-    async def _bearer(self, authorization: str, address: str) -> Caller:
+    def csrf_token(self, session: int) -> str:
+        """Return what a page of this session sends with every change."""
+        return derive_token(self._server_key, Purpose.CSRF, session).reveal()
+
+    async def _found(self, credentials: Credentials) -> tuple[Actor, int | None] | None:
+        if credentials.authorization is not None:
+            return await self._bearer(credentials.authorization)
+        token = parse_token(Purpose.SESSION, credentials.cookie or "")
+        found = await self._session(token) if token is not None else None
+        if found is None:  # a cookie that has run out comes with every request of its browser: who asks is a stranger
+            return None
+        if credentials.changes and not self._is_proved(found[1], credentials.csrf):
+            message = "Send the header X-CSRF-Token with what GET /api/v1/session gives as csrf_token."
+            raise Problem(Code.AUTH_FORBIDDEN, message)
+        return found
+
+    def _is_proved(self, session: int, csrf: str | None) -> bool:
+        return hmac.compare_digest(self.csrf_token(session).encode(), (csrf or "").encode())
+
+    async def _bearer(self, authorization: str) -> tuple[Actor, int | None]:
         scheme, _, text = authorization.partition(" ")
-        token = parse_token(Purpose.API_KEY, text.strip()) if scheme.lower() == "bearer" else None
-        if token is not None:
-            async with self._database.lookup() as connection:
-                found = await find_api_key(connection, token.id)
-            if found is not None and token.matches(found.secret_hash):
-                return Caller(found.tenant, token.id, address)
-        raise Problem(Code.AUTH_REQUIRED, "This API key is not valid. Check it, or send none to go on anonymously.")
+        text = text.strip() if scheme.lower() == "bearer" else ""
+        found: tuple[Actor, int | None] | None = None
+        if (key := parse_token(Purpose.API_KEY, text)) is not None:
+            found = await self._key(key)
+        elif (session := parse_token(Purpose.SESSION, text)) is not None:
+            found = await self._session(session)
+        if found is None:
+            message = "This API key or session is not valid. Check it, sign in again, or send none."
+            raise Problem(Code.AUTH_REQUIRED, message)
+        return found
+
+    async def _key(self, token: Token) -> tuple[Actor, None] | None:
+        async with self._database.lookup() as connection:
+            found = await find_key(connection, token.id)
+        if found is None or not token.matches(found.secret_hash):
+            return None
+        if found.suspended:
+            raise _suspended()
+        return Actor(found.tenant, token.id, found.account, found.role, found.scopes), None
+
+    async def _session(self, token: Token) -> tuple[Actor, int] | None:
+        async with self._database.lookup() as connection:
+            found = await find_session(connection, token.id)
+        if found is None or not token.matches(found.secret_hash):
+            return None
+        if found.suspended:
+            raise _suspended()
+        return Actor(found.tenant, None, found.account, found.role), token.id
 
     async def _tenant_of(self, host: str) -> int:
         name, now = _name_of(host), time.monotonic()
@@ -80,6 +174,21 @@ class Authenticator:
             self._hosts.clear()
         self._hosts[name] = (tenant, now)
         return tenant
+
+
+def session_in(cookie: str | None) -> str | None:
+    """Return the session's token in a `Cookie` header, None when there is none."""
+    if cookie is None or len(cookie) > MAX_COOKIE_CHARACTERS or SESSION_COOKIE not in cookie:
+        return None
+    try:
+        found = SimpleCookie(cookie).get(SESSION_COOKIE)
+    except CookieError:
+        return None
+    return found.value if found is not None else None
+
+
+def _suspended() -> Problem:
+    return Problem(Code.ACCOUNT_SUSPENDED, "This account is suspended. Its operator can tell why.")
 
 
 def _name_of(host: str) -> str:

@@ -17,7 +17,7 @@ from tintype.domain.view import ViewedImage
 from tintype.domain.visibility import BY_LINK, Viewer, may_view
 from tintype.ports.blobs import BlobMissing, BlobStore, BlobStoreFailed
 from tintype.reads.delivery import DeliveryRecord, DeliveryRecords
-from tintype.web.auth import Authenticator
+from tintype.web.auth import Authenticator, Credentials, session_in
 from tintype.web.delivery_answer import FOR_SECONDS, PRIVATE, Answer, Representation, answer
 from tintype.web.errors import RawHeaders, problem_answer
 from tintype.web.negotiation import choose_format
@@ -116,9 +116,10 @@ class Delivery:
     async def _viewer(self, image: Image, wanted: Wanted, request: Mapping[bytes, bytes]) -> Viewer:
         if image.visibility in BY_LINK:
             return Viewer()
-        authorization = request.get(b"authorization")
-        text = authorization.decode("latin-1") if authorization is not None else None
-        return await self._authenticator.viewer(image, text, wanted.token)
+        credentials = Credentials(
+            authorization=_text(request, b"authorization"), cookie=session_in(_text(request, b"cookie"))
+        )
+        return await self._authenticator.viewer(image, credentials, wanted.token)
 
     async def _send_bytes(
         self, found: Representation, scope: Scope, request: dict[bytes, bytes], send: Send, *, again: bool = False
@@ -176,7 +177,11 @@ async def _send_chunks(send: Send, reply: Answer, chunks: AsyncIterator[bytes]) 
 
 
 def _accept(request: Mapping[bytes, bytes]) -> str | None:
-    value = request.get(b"accept")
+    return _text(request, b"accept")
+
+
+def _text(request: Mapping[bytes, bytes], name: bytes) -> str | None:
+    value = request.get(name)
     return value.decode("latin-1") if value is not None else None
 
 
@@ -201,7 +206,9 @@ def _refuse_unless_served(record: DeliveryRecord, viewer: Viewer) -> None:
         raise Problem(Code.IMAGE_GONE, "This image was deleted. Nothing of it is left.")
     if record.expired:
         raise expired()
-    if image.state not in SERVED or not may_view(image.visibility, image.tenant, viewer):
+    if image.state not in SERVED or not may_view(
+        image.visibility, tenant=image.tenant, owner=image.owner, viewer=viewer
+    ):
         raise Problem(Code.NOT_FOUND, "There is no such image.")
 
 

@@ -4,6 +4,7 @@ from litestar import delete, put
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
+from tintype.domain.actor import Scope
 from tintype.web.images_api import ApiRequest, ImagesApi, change_request
 from tintype.web.openapi import OwnerOperation, problems
 
@@ -36,6 +37,6 @@ async def release_image(request: ApiRequest, api: NamedDependency[ImagesApi], im
 
 
 async def _set_hold(request: ApiRequest, api: ImagesApi, image_id: str, *, hold: bool) -> None:
-    change = await change_request(request, api, image_id)
+    change = await change_request(request, api, image_id, Scope.IMAGES_HOLD)
     await api.hold_image(change, hold=hold)
     api.records.forget((change.image_id,))

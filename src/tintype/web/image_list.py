@@ -8,6 +8,7 @@ from litestar.di import NamedDependency
 from litestar.params import QueryParameter
 
 from tintype.db.image_lists import ImageFilter
+from tintype.domain.actor import Scope
 from tintype.domain.digest import BadDigest, parse_hex_sha256
 from tintype.domain.errors import Code, FieldError, Problem
 from tintype.domain.image import Attachment, State
@@ -32,7 +33,8 @@ class ImageListJson(msgspec.Struct):
 @get(
     "/images",
     summary="List your images",
-    description="Newest first, by API key. What is in the trash is listed with `state=trashed` alone.",
+    description="Newest first: of the account, or of the whole tenant by its API key. "
+    "What is in the trash is listed with `state=trashed` alone.",
     operation_id="listImages",
     responses=problems(401, 503),
 )
@@ -54,18 +56,20 @@ async def list_images(  # noqa: PLR0913 -- each is a parameter of the query
         QueryParameter(description="Only with all these words in title, alt or tags; the last may be a beginning."),
     ] = None,
 ) -> Response[ImageListJson]:
-    """Return a page of the images of the caller's tenant."""
-    caller = await api.caller(request)
-    if caller.key is None:
-        raise Problem(Code.AUTH_REQUIRED, "A list is of your own images. Send an API key as Bearer.")
+    """Return a page of the caller's images: of the account, or of the whole tenant by its key."""
+    actor = (await api.caller(request)).actor
+    if actor is None:
+        raise Problem(Code.AUTH_REQUIRED, "A list is of your own images. Sign in, or send an API key as Bearer.")
+    actor.need(Scope.IMAGES_READ)
     wanted = ImageFilter(
+        owner=actor.account,
         kind=_plain("kind", kind),
         state=_state(in_state),
         source_sha256=_sha256(source_sha256),
         attached_to=_attachment(attached_to),
         words=_plain("q", q),
     )
-    page = await api.image_list.page(tenant=caller.tenant, wanted=wanted, cursor=cursor, limit=limit)
+    page = await api.image_list.page(tenant=actor.tenant, wanted=wanted, cursor=cursor, limit=limit)
     base_url = api.base_url(request)
     views = await api.views.of_all(page.images)
     shown = [present_image(image, base_url, owner=True, views=views.get(image.id)) for image in page.images]

@@ -12,7 +12,7 @@ from tintype.db.purges import PurgeRecord
 from tintype.domain.ids import ImageRef
 from tintype.usecases.prove_purge import GONE
 from tintype.web.image_json import utc_time
-from tintype.web.images_api import UNSHARED, ApiRequest, ImagesApi, ref_of, write_token
+from tintype.web.images_api import UNSHARED, ApiRequest, ImagesApi, credentials_of, ref_of, write_token
 from tintype.web.openapi import ReceiptOperation, problems
 
 
@@ -53,9 +53,8 @@ async def get_receipt(
 
 async def receipt_of(request: ApiRequest, api: ImagesApi, ref: ImageRef) -> ReceiptJson:
     """Return the receipt for the caller; `Problem` when there is none for them."""
-    authorization = request.headers.get("authorization")
-    manages = (await api.caller(request)).tenant if authorization is not None else None
-    purge = await api.receipts.get(ref, manages=manages, token=write_token(request))
+    actor = await api.authenticator.actor(credentials_of(request))
+    purge = await api.receipts.get(ref, actor=actor, token=write_token(request))
     return _present(ref, purge, api.base_url(request))
 
 

@@ -6,6 +6,7 @@ from litestar import Response, delete, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, QueryParameter
 
+from tintype.domain.actor import Scope
 from tintype.domain.image import Image
 from tintype.web.image_json import ImageJson, present_image
 from tintype.web.image_receipt import receipt_of
@@ -32,7 +33,7 @@ async def delete_image(
     purge: Annotated[bool, QueryParameter(description="Skip the trash: nothing is left to restore.")] = False,
 ) -> Response[Any]:
     """Trash or purge the image: when this answers, nothing of it is served any more."""
-    change = await change_request(request, api, image_id)
+    change = await change_request(request, api, image_id, Scope.IMAGES_DELETE)
     wanted = wants_representation(request.headers)
     if purge:
         await api.purge_image(change)
@@ -59,7 +60,7 @@ async def restore_image(
     request: ApiRequest, api: NamedDependency[ImagesApi], image_id: FromPath[str]
 ) -> Response[ImageJson]:
     """Take the image out of the trash."""
-    change = await change_request(request, api, image_id)
+    change = await change_request(request, api, image_id, Scope.IMAGES_DELETE)
     image = await api.trash_image.restore(change)
     api.records.forget((change.image_id,))
     return _shown(api, request, image, {})

@@ -144,7 +144,7 @@ async def reprocess_image(
     change = await change_request(request, work.images, image_id)
     image = await work.reprocess_image.retry(change)
     work.images.records.forget((image.id,))
-    shown = present_image(image, work.images.base_url(request), owner=change.manages == image.tenant)
+    shown = present_image(image, work.images.base_url(request), owner=change.actor is not None)
     return Response(shown, headers={"retry-after": SOON_SECONDS, **headers_of(image)})
 
 

@@ -8,6 +8,7 @@ from litestar.datastructures import CacheControlHeader
 from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, QueryParameter
 
+from tintype.domain.actor import Scope
 from tintype.domain.change import entity_tag
 from tintype.domain.errors import Code, FieldError, Problem
 from tintype.domain.idempotency import read_key
@@ -61,8 +62,10 @@ async def create_image(request: ApiRequest, api: NamedDependency[ImagesApi]) -> 
 
 
 def _refuse_stranger(api: ImagesApi, caller: Caller) -> None:
-    if caller.key is None and not api.anonymous_uploads:
+    if caller.actor is None and not api.anonymous_uploads:
         raise Problem(Code.AUTH_REQUIRED, "This server takes no anonymous uploads. Send an API key as Bearer.")
+    if caller.actor is not None:
+        caller.actor.need(Scope.IMAGES_WRITE)
 
 
 def _incoming(request: ApiRequest, body: RequestBody, kinds: Mapping[str, UploadKind], caller: Caller) -> UploadRequest:

@@ -7,6 +7,7 @@ from typing import Any, Final
 from litestar import Request
 from litestar.datastructures import State as AppState
 
+from tintype.domain.actor import Scope
 from tintype.domain.change import ChangeRequest, entity_tag, expired, owns
 from tintype.domain.errors import Code, Problem
 from tintype.domain.ids import BadId, ImageRef
@@ -26,7 +27,7 @@ from tintype.usecases.purge_image import PurgeImage
 from tintype.usecases.replace_content import ReplaceContent
 from tintype.usecases.trash_image import TrashImage
 from tintype.usecases.upload_image import UploadImage
-from tintype.web.auth import Authenticator, Caller
+from tintype.web.auth import Authenticator, Caller, Credentials
 from tintype.web.body import BodyLimits
 from tintype.web.client_address import Proxies
 from tintype.web.conditional import parse_if_match
@@ -69,7 +70,8 @@ class ImagesApi:
     async def caller(self, request: ApiRequest) -> Caller:
         """Return who asks."""
         peer = request.client.host if request.client else ""
-        return await self.authenticator.caller(request.headers, self.proxies.client_of(peer, request.headers))
+        address = self.proxies.client_of(peer, request.headers)
+        return await self.authenticator.caller(request.headers, address, method=request.method)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +91,12 @@ async def look_up(request: ApiRequest, api: ImagesApi, image_id: str, read_token
     """Return the image; `Problem` not_found for what the caller may not see, image.gone for what was purged."""
     record = await api.records.get(ref_of(image_id))
     image = record.image
-    viewer = await api.authenticator.viewer(image, request.headers.get("authorization"), read_token)
+    viewer = await api.authenticator.viewer(image, credentials_of(request), read_token)
     if image.state is State.PURGED:
         raise Problem(Code.IMAGE_GONE, "This image was deleted. Nothing of it is left.")
-    owner = owns(image, viewer.manages, write_token(request))
-    shown = may_view(image.visibility, image.tenant, viewer) and image.state is not State.TRASHED
+    owner = owns(image, viewer.actor, write_token(request), Scope.IMAGES_READ)
+    visible = may_view(image.visibility, tenant=image.tenant, owner=image.owner, viewer=viewer)
+    shown = visible and image.state is not State.TRASHED
     if not (owner or shown):
         raise Problem(Code.NOT_FOUND, "There is no such image.")
     if record.expired and not owner:
@@ -101,15 +104,18 @@ async def look_up(request: ApiRequest, api: ImagesApi, image_id: str, read_token
     return Seen(record, owner)
 
 
-async def change_request(request: ApiRequest, api: ImagesApi, image_id: str) -> ChangeRequest:
+async def change_request(
+    request: ApiRequest, api: ImagesApi, image_id: str, scope: Scope = Scope.IMAGES_WRITE
+) -> ChangeRequest:
     """Return the wish to change the image, with what the caller shows; whether they may is the story's to say."""
     ref = ref_of(image_id)
     image = (await api.records.get(ref)).image
-    viewer = await api.authenticator.viewer(image, request.headers.get("authorization"), None)
+    actor = await api.authenticator.actor(credentials_of(request))
     return ChangeRequest(
         tenant=image.tenant,
         image_id=ref.id,
-        manages=viewer.manages,
+        actor=actor,
+        scope=scope,
         token=write_token(request),
         expected=parse_if_match(request.headers.get("if-match")),
     )
@@ -123,6 +129,11 @@ def ref_of(image_id: str) -> ImageRef:
         raise Problem(
             Code.NOT_FOUND, "There is no such image; an id looks like img_ and 22 letters and digits."
         ) from error
+
+
+def credentials_of(request: ApiRequest) -> Credentials:
+    """Return what the request shows of who asks."""
+    return Credentials.of(request.headers, request.method)
 
 
 def write_token(request: ApiRequest) -> Token | None:

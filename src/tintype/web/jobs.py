@@ -10,12 +10,13 @@ from litestar.datastructures import State as AppState
 from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, QueryParameter
 
+from tintype.domain.actor import Scope
 from tintype.domain.errors import Code, Problem
 from tintype.domain.ids import BadId
 from tintype.domain.job import ImageOfJob, Job, JobState, parse_job_id
 from tintype.reads.jobs import JobList
 from tintype.usecases.dead_letters import DeadLetters
-from tintype.web.auth import Authenticator
+from tintype.web.auth import Authenticator, Credentials
 from tintype.web.openapi import problems
 
 ApiRequest = Request[Any, Any, AppState]
@@ -35,11 +36,12 @@ class JobsApi:
     authenticator: Authenticator
 
     async def tenant(self, request: ApiRequest) -> int:
-        """Return the tenant whose API key asks; `Problem` auth.required for anybody else."""
-        caller = await self.authenticator.caller(request.headers, request.client.host if request.client else "")
-        if caller.key is None:
-            raise Problem(Code.AUTH_REQUIRED, "Jobs are for the holder of an API key. Send it as Bearer.")
-        return caller.tenant
+        """Return the tenant whose jobs the caller may see; `Problem` for anybody else."""
+        actor = await self.authenticator.actor(Credentials.of(request.headers, request.method))
+        if actor is None:
+            raise Problem(Code.AUTH_REQUIRED, "Jobs are for the operator. Send an API key as Bearer, or sign in.")
+        actor.need_all(Scope.JOBS)
+        return actor.tenant
 
 
 class JobJson(msgspec.Struct, kw_only=True):

@@ -65,8 +65,15 @@ def owners_of(caller: Caller) -> Mapping[Scope, str]:
 
     A stranger is known by the address alone; the holder of a key is not held to where they are.
     """
-    who = {Scope.ADDRESS: counted_as(caller.address)} if caller.key is None else {Scope.KEY: str(caller.key)}
-    return {**who, Scope.TENANT: ""}
+    return {**_who(caller), Scope.TENANT: ""}
+
+
+def _who(caller: Caller) -> dict[Scope, str]:
+    if caller.actor is None:
+        return {Scope.ADDRESS: counted_as(caller.address)}
+    if caller.actor.account is not None:
+        return {Scope.ACCOUNT: str(caller.actor.account)}
+    return {Scope.KEY: str(caller.actor.key)}
 
 
 def _refusal(result: tuple[Standing, ...]) -> Problem:

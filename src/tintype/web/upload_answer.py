@@ -31,7 +31,7 @@ def write_down(accepted: Accepted, base_url: str) -> str:
 
 
 def _present(accepted: Accepted, image: Image, base_url: str) -> ImageJson:
-    return present_image(image, base_url, owner=image.created_by is not None, deduplicated=accepted.deduplicated)
+    return present_image(image, base_url, owner=image.uploader is not None, deduplicated=accepted.deduplicated)
 
 
 def _with_tokens(shown: ImageJson, write_token: Token | None, read_token: Token | None) -> ImageJson:

@@ -104,7 +104,7 @@ def _check(given: Sequence[tuple[str, str]], kind: UploadKind, caller: Caller) -
     values = read_once([pair for pair in given if pair[0] != "tags"], _FIELDS, errors)
     submission = Submission(
         tenant=caller.tenant,
-        key=caller.key,
+        actor=caller.actor,
         kind=kind,
         title=check_text("title", values.get("title", ""), MAX_TITLE_CHARACTERS, errors),
         alt=check_text("alt", values.get("alt", ""), MAX_ALT_CHARACTERS, errors),

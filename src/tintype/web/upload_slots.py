@@ -32,7 +32,11 @@ class UploadSlots:
 
     def __init__(self, limits: SlotLimits) -> None:
         self._limits = limits
-        self._most = {Scope.ADDRESS: limits.per_address, Scope.KEY: limits.per_key}
+        self._most = {
+            Scope.ADDRESS: limits.per_address,
+            Scope.ACCOUNT: limits.per_address,
+            Scope.KEY: limits.per_key,
+        }
         self._held: Counter[tuple[Scope, str]] = Counter()
         self._total = 0
 

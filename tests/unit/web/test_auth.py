@@ -39,9 +39,9 @@ class Asked:
 
 async def hosts_asked_for(*hosts: str) -> list[str]:
     asked = Asked()
-    authenticator = Authenticator(asked)  # type: ignore[arg-type] # it is asked for hosts alone
+    authenticator = Authenticator(asked, server_key=b"")  # type: ignore[arg-type] # it is asked for hosts alone
     for host in hosts:
-        assert (await authenticator.caller({"host": host}, "")).tenant == 7
+        assert (await authenticator.caller({"host": host}, "", method="GET")).tenant == 7
     return asked.hosts
 
 
