@@ -32,7 +32,8 @@ from tintype.reads.jobs import JobList
 from tintype.reads.progress import Progress
 from tintype.reads.receipts import Receipts
 from tintype.reads.views import Views
-from tintype.settings import SECRET_KEY_FILE, Settings, load_settings
+from tintype.server_key import server_key
+from tintype.settings import Settings, load_settings
 from tintype.settings_values import directory_of
 from tintype.storage.intake import Intake
 from tintype.telemetry.logs import configure_logs
@@ -392,13 +393,6 @@ async def _name_what_is_degraded(renderer: RenderPool) -> None:
     report = await renderer.report()
     for missing in report.degraded:
         structlog.get_logger("tintype.worker").warning("sandbox_degraded", missing=missing)
-
-
-def server_key(settings: Settings) -> bytes:
-    """Return the key that tokens derive from: as configured, else the data directory's own."""
-    if settings.secret_key is not None:
-        return settings.secret_key.encode()
-    return bytes.fromhex((settings.data / SECRET_KEY_FILE).read_text())
 
 
 def _database_url(settings: Settings) -> str:

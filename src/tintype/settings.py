@@ -28,6 +28,7 @@ from tintype.settings_values import (
     key_of,
     list_of,
     networks,
+    old_secrets,
     one_of,
     or_nothing,
     pixels,
@@ -129,6 +130,8 @@ class Settings:
     database_owner_url: str | None = field(repr=False)
     blobs_url: str | None = field(repr=False)
     secret_key: str | None = field(repr=False)
+    secret_key_old: tuple[str, ...] = field(repr=False)
+    """Earlier ones, under which secrets in the database may still be sealed."""
     anonymous_uploads: bool
     rate_limits: bool
     log_level: str
@@ -287,7 +290,7 @@ class _Reader:
 
 
 def _is_secret(path: str) -> bool:
-    return path.endswith(("_url", "_key"))
+    return path.endswith(("_url", "_key", "_key_old"))
 
 
 def _build(read: _Reader) -> Settings | None:
@@ -299,6 +302,7 @@ def _build(read: _Reader) -> Settings | None:
         )
     rate_limits = read.read("rate_limits", switch, True)
     nothing: tuple[Network, ...] = ()
+    no_secrets: tuple[str, ...] = ()
     presets = {name: _preset(read, name) for name in read.table("presets")}
     return Settings(
         host=read.read("host", text, ""),
@@ -313,6 +317,7 @@ def _build(read: _Reader) -> Settings | None:
         database_owner_url=read.read("database_owner_url", postgres_url, None),
         blobs_url=read.read("blobs_url", blobs_url, None),
         secret_key=read.read("secret_key", secret, None),
+        secret_key_old=read.read("secret_key_old", old_secrets, no_secrets),
         anonymous_uploads=read.read("anonymous_uploads", switch, True),
         rate_limits=rate_limits,
         log_level=read.read("log_level", one_of("debug", "info", "warning", "error"), "info"),

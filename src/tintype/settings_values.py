@@ -224,3 +224,8 @@ def secret(value: object) -> str | None:
     if value and len(str(value)) < MIN_SECRET_CHARACTERS:
         raise ValueError(f"is shorter than {MIN_SECRET_CHARACTERS} characters")
     return str(value) if value else None
+
+
+def old_secrets(value: object) -> tuple[str, ...]:
+    """Return the secrets of a list, or of a text with commas."""
+    return tuple(found for found in list_of(secret)(value) if found is not None) if value else ()
