@@ -21,7 +21,10 @@ _JOB_INSERTED: Final = '{"type": "job_inserted", "job_id": 0}'
 
 IMAGES_DELAY_SECONDS: Final = 0.1
 JOBS_DELAY_SECONDS: Final = 0.01
-"""A worker that hears of a job 10 ms late loses nothing that a person sees; a hundred uploads share one NOTIFY."""
+"""A worker that hears of a job 10 ms late loses nothing that a person sees …"""
+
+JOBS_PAUSE_SECONDS: Final = 0.1
+"""… and while one upload follows the other the workers are awake: ten times a second is enough to tell them."""
 
 HEARTBEAT_SECONDS: Final = 5.0
 """How often a listener that hears nothing asks whether the server is there: a lost connection does not tell."""
@@ -48,13 +51,15 @@ class Notifier:
         self._database = database
         self._images: set[int] = set()
         self._jobs = False
+        self._jobs_told = -JOBS_PAUSE_SECONDS
         self._tasks: set[asyncio.Task[None]] = set()
 
     def jobs_enqueued(self) -> None:
         """Wake the workers soon. Losing this costs one polling interval."""
         if not self._jobs:
             self._jobs = True
-            self._soon(JOBS_DELAY_SECONDS, self._send_jobs)
+            pause = self._jobs_told + JOBS_PAUSE_SECONDS - asyncio.get_running_loop().time()
+            self._soon(max(JOBS_DELAY_SECONDS, pause), self._send_jobs)
 
     def image_changed(self, image_id: int) -> None:
         """Have every process look at the image anew soon."""
@@ -77,7 +82,7 @@ class Notifier:
         task.add_done_callback(self._tasks.discard)
 
     async def _send_jobs(self) -> None:
-        self._jobs = False
+        self._jobs, self._jobs_told = False, asyncio.get_running_loop().time()
         await self._send(JOBS_CHANNEL, [_JOB_INSERTED])
 
     async def _send_images(self) -> None:
