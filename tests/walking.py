@@ -62,12 +62,14 @@ def walk(
     role: str = "api process",
     counts: Callable[[str], bool] = is_outward,
     until_caught: bool = False,
+    first: int = 1,
+    every: int = 1,
 ) -> Walked:
     """Kill the process with this role after each step of the story, until the story is done before its last.
 
-    With `until_caught` the first complaint ends it.
+    With `until_caught` the first complaint ends it; with `every` the walk begins at the `first` step and takes strides.
     """
-    walked, step, late = Walked(story.name), 1, 0
+    walked, step, late = Walked(story.name), first, 0
     while True:
         subject = story.prepare()
         with stepping(_ready(product, role), kill_after=step, counts=counts) as stepper:
@@ -86,7 +88,7 @@ def walk(
         if walked.complaints and until_caught:
             return walked
         late = late + 1 if stepper.overshot and late < LATE else 0
-        step += not late
+        step += 0 if late else every
 
 
 def _ask(act: Callable[[Subject], httpx.Response], subject: Subject, stepper: Stepper) -> Answer:

@@ -21,7 +21,7 @@ from uploading import Ledger, uploading
 
 PROCESSES: Final = ("--api-processes", "2", "--workers", "2", "--renderers", "1")
 CLIENTS: Final = 4
-KILLS: Final = 24
+KILLS: Final = 12
 PAUSE: Final = (0.2, 1.6)
 """Seconds between two kills: some hit what has not come back, some what has caught up."""
 
