@@ -1,0 +1,211 @@
+"""Who may call what: a row for each route, a column for each asker, and in each cell what becomes of the request.
+
+What a row is about (an image, a job) belongs to `owner`, a member of the tenant `default`; an image is private.
+
+ok   the request is done: an answer below 400
+in   it is let in, and answered as its state says (409, 410, 422 …): for rows whose request cannot easily be a valid one
+401  who asks has to say who they are
+403  they are known, and may not
+404  to them there is no such thing
+
+A new route: add its line to `TABLE`, with the path as its decorator spells it and without the parameters' types. Where
+the request needs a body or a query, say so in `REQUESTS`; where its path has a new parameter, say in `PARAMETERS` what
+of the owner's stands there. Then `pytest tests/stories/test_authorisation.py -k "METHOD and path"`.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import httpx
+
+import samples
+from actors import Asker, Askers
+from product import Product
+from queued import bury, dead_letter_of
+
+COLUMNS: Final = (
+    *(Asker.ANONYMOUS, Asker.OWNER, Asker.STRANGER, Asker.SUSPENDED, Asker.OTHER_KEY, Asker.OTHER_ACCOUNT),
+    *(Asker.MODERATOR, Asker.OPERATOR, Asker.TENANT_KEY, Asker.UNSCOPED_KEY, Asker.EXPIRED_KEY, Asker.REVOKED_KEY),
+)
+
+TABLE: Final = """
+#                                              ano  own  str  sus  key  acc  mod  ope  key  uns  exp  rev
+#                                              nym  er   ang  pen  of   of   era  rat  of   cop  ire  oke
+#                                              ous       er   ded  other…    tor  or   ours ed   d    d
+# Images
+POST   /api/v1/images                          ok   ok   ok   403  ok   ok   ok   ok   ok   403  401  401
+GET    /api/v1/images                          401  ok   ok   403  ok   ok   ok   ok   ok   403  401  401
+GET    /api/v1/images/{image_id}               404  ok   404  403  404  404  ok   ok   ok   404  401  401
+PATCH  /api/v1/images/{image_id}               404  ok   404  403  404  404  404  ok   ok   404  401  401
+DELETE /api/v1/images/{image_id}               404  ok   404  403  404  404  404  ok   ok   404  401  401
+PUT    /api/v1/images/{image_id}/content       404  ok   404  403  404  404  404  ok   ok   404  401  401
+GET    /api/v1/images/{image_id}/events        404  ok   404  403  404  404  ok   ok   ok   404  401  401
+PUT    /api/v1/images/{image_id}/hold          404  403  404  403  404  404  404  ok   ok   404  401  401
+DELETE /api/v1/images/{image_id}/hold          404  403  404  403  404  404  404  ok   ok   404  401  401
+GET    /api/v1/images/{image_id}/receipt       401  ok   404  403  404  404  404  ok   ok   404  401  401
+POST   /api/v1/images/{image_id}/reprocess     404  in   404  403  404  404  404  in   in   404  401  401
+POST   /api/v1/images/{image_id}/restore       404  ok   404  403  404  404  404  ok   ok   404  401  401
+GET    /api/v1/images/{image_id}/variants      404  ok   404  403  404  404  ok   ok   ok   404  401  401
+POST   /api/v1/images/{image_id}/variants      404  ok   404  403  404  404  404  ok   ok   404  401  401
+GET    /api/v1/images/{image_id}/views         404  ok   404  403  404  404  ok   ok   ok   404  401  401
+# Bytes and pages, by their addresses
+GET    /i/{image_id}/original                  404  ok   404  403  404  404  ok   ok   ok   404  401  401
+GET    /i/{image_id}/thumb                     404  ok   404  403  404  404  ok   ok   ok   404  401  401
+GET    /p/{image_id}                           404  ok   404  403  404  404  ok   ok   ok   404  401  401
+GET    /oembed                                 404  404  404  404  404  404  404  404  404  404  404  404
+# Jobs
+GET    /api/v1/jobs                            401  403  403  403  ok   ok   403  ok   ok   403  401  401
+POST   /api/v1/jobs/{job_id}/retry             401  403  403  403  404  404  403  ok   ok   403  401  401
+DELETE /api/v1/jobs/{job_id}                   401  403  403  403  404  404  403  ok   ok   403  401  401
+# Operations
+GET    /healthz                                ok   ok   ok   ok   ok   ok   ok   ok   ok   ok   ok   ok
+GET    /readyz                                 ok   ok   ok   ok   ok   ok   ok   ok   ok   ok   ok   ok
+GET    /metrics                                ok   ok   ok   ok   ok   ok   ok   ok   ok   ok   ok   ok
+GET    /openapi.json                           ok   ok   ok   ok   ok   ok   ok   ok   ok   ok   ok   ok
+# Pages
+GET    /                                       ok   ok   ok   ok   ok   ok   ok   ok   ok   ok   ok   ok
+GET    /docs                                   ok   ok   ok   ok   ok   ok   ok   ok   ok   ok   ok   ok
+GET    /docs/errors.json                       ok   ok   ok   ok   ok   ok   ok   ok   ok   ok   ok   ok
+GET    /assets/{name}                          ok   ok   ok   ok   ok   ok   ok   ok   ok   ok   ok   ok
+"""
+
+OUTCOMES: Final = frozenset({"ok", "in", "401", "403", "404"})
+REFUSALS: Final = frozenset({401, 403, 404})
+
+INSIDERS: Final = frozenset({Asker.OWNER, Asker.MODERATOR, Asker.OPERATOR, Asker.TENANT_KEY})
+"""Who may see the owner's private image; to nobody else may any answer show a word of it."""
+
+CANARY: Final = "canary 5f1c9d"
+"""The title of the owner's images."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the table."""
+
+    method: str
+    path: str
+    outcomes: Mapping[Asker, str]
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
+
+    @property
+    def changes(self) -> bool:
+        """Whether the request may change something."""
+        return self.method != "GET"
+
+
+def rows() -> list[Row]:
+    """Return the lines of the table; a malformed one is an error of whoever wrote it."""
+    return list(_parse(TABLE))
+
+
+def _parse(table: str) -> Iterator[Row]:
+    for line in table.splitlines():
+        if not line or line.startswith("#"):
+            continue
+        method, path, *outcomes = line.split()
+        if len(outcomes) != len(COLUMNS) or not OUTCOMES.issuperset(outcomes):
+            message = f"{method} {path}: needs {len(COLUMNS)} cells, each one of {', '.join(sorted(OUTCOMES))}"
+            raise ValueError(message)
+        yield Row(method, path, dict(zip(COLUMNS, outcomes, strict=True)))
+
+
+def fits(outcome: str, status: int) -> bool:
+    """Return whether the answer is what the cell says."""
+    if outcome == "ok":
+        return status < 400
+    if outcome == "in":
+        return status < 500 and status not in REFUSALS
+    return status == int(outcome)
+
+
+class Scene:
+    """What the owner has, made when a row asks for it; `anew` after it was changed."""
+
+    def __init__(self, product: Product, askers: Askers) -> None:
+        self.product = product
+        self.askers = askers
+        self._made: dict[str, Any] = {}
+        self._seed = 7_000
+
+    def anew(self) -> None:
+        """Forget what was made: the next request is about something new."""
+        self._made.clear()
+
+    @property
+    def owner(self) -> httpx.Client:
+        """The client of the owner."""
+        return self.askers.clients[Asker.OWNER]
+
+    def image(self) -> dict[str, Any]:
+        """Return a private image of the owner's."""
+        return dict(self._once("image", lambda: self._upload(self.owner)))
+
+    def dead_job(self) -> dict[str, Any]:
+        """Return a job that failed for good, of an image of the owner's."""
+        return dict(self._once("job", self._bury))
+
+    def photo(self) -> bytes:
+        """Return bytes that nobody has sent."""
+        self._seed += 1
+        return samples.jpeg(40, 30, seed=self._seed)
+
+    def _upload(self, client: httpx.Client) -> dict[str, Any]:
+        fields = {"visibility": "private", "title": CANARY}
+        answer = client.post("/api/v1/images", content=self.photo(), params=fields)
+        assert answer.status_code == 201, answer.text
+        return dict(answer.json())
+
+    def _bury(self) -> dict[str, Any]:
+        image = self.image()
+        bury(self.product, image)
+        return dead_letter_of(self.product, image)
+
+    def _once(self, name: str, make: Callable[[], Any]) -> Any:  # noqa: ANN401 -- whatever it is that was made
+        if name not in self._made:
+            self._made[name] = make()
+        return self._made[name]
+
+
+PARAMETERS: Final[Mapping[str, Callable[[Scene], str]]] = {
+    "image_id": lambda scene: str(scene.image()["id"]),
+    "job_id": lambda scene: str(scene.dead_job()["id"]),
+    "name": lambda _: "upload.js",
+}
+"""What stands in a path for each parameter: something of the owner's."""
+
+
+def _trashed(scene: Scene) -> dict[str, Any]:
+    assert scene.owner.delete(f"/api/v1/images/{scene.image()['id']}").status_code == 204
+    return {}
+
+
+def _purged(scene: Scene) -> dict[str, Any]:
+    scene.owner.delete(f"/api/v1/images/{scene.image()['id']}", params={"purge": "true"})
+    return {}
+
+
+REQUESTS: Final[Mapping[str, Callable[[Scene], dict[str, Any]]]] = {
+    "POST /api/v1/images": lambda scene: {"content": scene.photo()},
+    "PATCH /api/v1/images/{image_id}": lambda _: {"json": {"alt": "A word"}},
+    "PUT /api/v1/images/{image_id}/content": lambda scene: {"content": scene.photo()},
+    "GET /api/v1/images/{image_id}/receipt": _purged,
+    "POST /api/v1/images/{image_id}/restore": _trashed,
+    "POST /api/v1/images/{image_id}/variants": lambda _: {"json": {"preset": "thumb"}},
+    "GET /oembed": lambda scene: {"params": {"url": f"{scene.product.base_url}/p/{scene.image()['id']}"}},
+}
+"""What a request has beside its path (arguments of httpx), and what has to be done before it."""
+
+
+def ask(scene: Scene, row: Row, asker: Asker) -> httpx.Response:
+    """Return what the asker is answered; of a stream of events, the beginning."""
+    names = {part[1:-1] for part in row.path.split("/") if part.startswith("{")}
+    path = row.path.format(**{name: PARAMETERS[name](scene) for name in names})
+    arguments = REQUESTS[str(row)](scene) if str(row) in REQUESTS else {}
+    with scene.askers.clients[asker].stream(row.method, path, **arguments) as answer:
+        if answer.headers.get("content-type") != "text/event-stream":
+            answer.read()
+    return answer
