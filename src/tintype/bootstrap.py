@@ -1,7 +1,6 @@
 """Builds the system: the only file that chooses adapters. Arguments in, objects out; nothing starts here by itself."""
 
 import asyncio
-import functools
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,10 +16,11 @@ from tintype.adapters.postgres_durability import violations_in
 from tintype.adapters.render_pool import RenderPool, RenderPoolConfig
 from tintype.adapters.staging_local import LocalStaging
 from tintype.adapters.view_journal import MappedViewJournal
+from tintype.bootstrap_tenants import change_listener, limits_of_host, tenants_of
 from tintype.db.backlog import Backlog, BacklogLimits
 from tintype.db.clock import DatabaseClock
 from tintype.db.durability import damaged_pages, durability_settings
-from tintype.db.notify import ImageListener, Notifier
+from tintype.db.notify import Notifier
 from tintype.db.pool import Database, DatabaseConfig
 from tintype.domain.invariant import Violation
 from tintype.domain.pace import PaceLimits
@@ -31,6 +31,7 @@ from tintype.reads.image_list import ImageList
 from tintype.reads.jobs import JobList
 from tintype.reads.progress import Progress
 from tintype.reads.receipts import Receipts
+from tintype.reads.tenants import Tenants
 from tintype.reads.views import Views
 from tintype.server_key import server_key
 from tintype.settings import Settings, load_settings
@@ -114,6 +115,7 @@ class _Parts:
     notifier: Notifier
     renderer: RenderPool
     metrics: Metrics
+    tenants: Tenants
     make_variants: MakeVariants
     purge_image: PurgeImage
 
@@ -134,9 +136,9 @@ def api_application() -> Application:
 def build_api(settings: Settings) -> Application:
     """Return the application; its lifespan opens and closes everything."""
     parts = _parts(settings, DatabaseConfig(_database_url(settings)), renderers=API_RENDERERS, nice=API_NICE)
-    records = DeliveryRecords(parts.database, parts.clock)
-    authenticator = Authenticator(parts.database, server_key=server_key(settings))
-    listener = ImageListener(parts.config, on_change=records.forget, on_connection=records.hearing)
+    records = DeliveryRecords(parts.database, parts.clock, parts.tenants.kinds_of)
+    authenticator = Authenticator(parts.database, parts.tenants, server_key=server_key(settings))
+    listener = change_listener(parts.config, records, parts.tenants)
 
     progress = Progress(
         records,
@@ -167,13 +169,13 @@ def build_api(settings: Settings) -> Application:
 
     images = _images_api(settings, parts, records, progress, authenticator)
     routes = [
-        image_routes(images, image_work_routes(_image_work_api(settings, parts, images))),
+        image_routes(images, image_work_routes(_image_work_api(parts, images))),
         event_routes(images),
         job_routes(_jobs_api(parts, authenticator)),
         view_routes(images),
         share_routes(images),
         operation_routes(OperationsApi(parts.database, parts.blobs, parts.metrics)),
-        page_routes(settings.kinds[DEFAULT_KIND].limits),
+        page_routes(settings.kinds[DEFAULT_KIND].limits, limits_of_host(authenticator, parts.tenants)),
     ]
     litestar = make_litestar(routes, on_startup=[start], on_shutdown=[stop])
     return Application(litestar, _delivery(settings, parts, records, authenticator, count_views), parts.metrics)
@@ -190,7 +192,6 @@ def _delivery(
         records=records,
         make_variants=parts.make_variants,
         blobs=parts.blobs,
-        kinds=settings.kinds,
         backlog=Backlog(parts.database, BacklogLimits(settings.jobs.overlong, settings.jobs.overdue_seconds)),
     )
     return Delivery(
@@ -238,7 +239,7 @@ def _images_api(
         gate=upload_gate(settings, parts.database),
         proxies=Proxies(settings.trusted_proxies, ForwardedHeader(settings.forwarded_header)),
         metrics=parts.metrics,
-        kinds=settings.kinds,
+        tenants=parts.tenants,
         body_limits=BodyLimits(
             PaceLimits(body.stall_seconds, body.min_rate, body.min_rate_seconds),
             body.deadline_seconds,
@@ -246,12 +247,11 @@ def _images_api(
             body.drain_seconds,
         ),
         public_url=settings.public_url,
-        anonymous_uploads=settings.anonymous_uploads,
     )
 
 
-def _image_work_api(settings: Settings, parts: _Parts, images: ImagesApi) -> ImageWorkApi:
-    reprocess_image = ReprocessImage(database=parts.database, notifier=parts.notifier, kinds=settings.kinds)
+def _image_work_api(parts: _Parts, images: ImagesApi) -> ImageWorkApi:
+    reprocess_image = ReprocessImage(database=parts.database, notifier=parts.notifier, kinds_of=parts.tenants.kinds_of)
     return ImageWorkApi(images, parts.make_variants, reprocess_image, RepeatRequest(parts.database))
 
 
@@ -351,7 +351,7 @@ def upkeep_of(settings: Settings, database: Database) -> Upkeep:
         database=database,
         blobs=blobs,
         staging=local_staging(settings),
-        purge_image=_purge_image(settings, database, blobs),
+        purge_image=_purge_image(database, blobs, tenants_of(settings, database)),
         config=GarbageConfig(
             grace=timedelta(hours=settings.upkeep.grace_hours),
             keep_journal=timedelta(days=settings.upkeep.journal_days),
@@ -365,10 +365,8 @@ def local_staging(settings: Settings) -> LocalStaging:
     return LocalStaging(settings.data / "staging", reserve_bytes=settings.upload.reserve_bytes)
 
 
-def _purge_image(settings: Settings, database: Database, blobs: BlobStore) -> PurgeImage:
-    presets = frozenset(preset.name for kind in settings.kinds.values() for preset in kind.recipe.presets)
-    traces = functools.partial(traces_of, kinds=settings.kinds)
-    return PurgeImage(database=database, blobs=blobs, presets=presets, traces=traces)
+def _purge_image(database: Database, blobs: BlobStore, tenants: Tenants) -> PurgeImage:
+    return PurgeImage(database=database, blobs=blobs, kinds_of=tenants.kinds_of, traces=traces_of)
 
 
 def origin_url(settings: Settings) -> str:
@@ -413,9 +411,10 @@ def _parts(settings: Settings, config: DatabaseConfig, *, renderers: int, nice: 
         observe_render=metrics.render_seconds.observe,
         most_under_way=settings.render.queue + renderers,
     )
-    purge_image = _purge_image(settings, database, blobs)
+    tenants = tenants_of(settings, database)
+    purge_image = _purge_image(database, blobs, tenants)
     clock = DatabaseClock(database)
-    return _Parts(database, clock, config, blobs, notifier, renderer, metrics, make_variants, purge_image)
+    return _Parts(database, clock, config, blobs, notifier, renderer, metrics, tenants, make_variants, purge_image)
 
 
 def render_config(settings: Settings, *, processes: int, nice: int) -> RenderPoolConfig:

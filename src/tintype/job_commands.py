@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
+from tintype.bootstrap_tenants import tenants_of
 from tintype.db.dead_letters import tenant_of_job
 from tintype.db.images import tenant_of_image
 from tintype.db.notify import Notifier
@@ -122,7 +123,7 @@ def _told(settled: Settled) -> str:
 async def _reprocess(settings: Settings, database_url: str, wanted: Wanted, say: Say, complain: Say) -> int:
     failed = done = 0
     async with _opened(database_url) as (database, notifier):
-        story = ReprocessImage(database=database, notifier=notifier, kinds=settings.kinds)
+        story = ReprocessImage(database=database, notifier=notifier, kinds_of=tenants_of(settings, database).kinds_of)
         found = _named(database, wanted.ids, complain) if wanted.ids else _in_state(database, State(wanted.state))
         async for tenant, image in found:
             if tenant is None:

@@ -4,20 +4,18 @@ Nested settings are `TINTYPE_SECTION__KEY` in the environment. Every bad value i
 given by. Sizes take `MB` (10⁶) and `MiB` (2²⁰).
 """
 
-import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from importlib import resources
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
-from tintype.domain.format import Format
-from tintype.domain.kind import Limits, UploadKind
+from tintype.domain.kind import UploadKind
 from tintype.domain.rate_limit import RateLimit, Scope, Unit
-from tintype.domain.transform import MAX_SIDE, Fit, Preset, Recipe, Transform
-from tintype.domain.visibility import Visibility
+from tintype.kind_settings import NAMED_TABLES, TABLE_EXPECTED, KindTables, put_named, read_kinds
+from tintype.settings_reader import Reader
 from tintype.settings_values import (
     Network,
     amount,
@@ -25,24 +23,18 @@ from tintype.settings_values import (
     cron,
     duration,
     http_url,
-    key_of,
-    list_of,
     networks,
     old_secrets,
     one_of,
     or_nothing,
-    pixels,
     positive,
     postgres_url,
     secret,
     size,
-    some_of,
     switch,
     text,
     whole,
 )
-
-T = TypeVar("T")
 
 ENVIRONMENT_PREFIX: Final = "TINTYPE_"
 
@@ -149,6 +141,8 @@ class Settings:
     """Task → when it is due, a cron expression in UTC; None is off."""
 
     events: EventSettings
+    kind_tables: KindTables
+    """What `kinds` were read from: a tenant's own tables are laid over them."""
     kinds: dict[str, UploadKind]
 
 
@@ -170,9 +164,10 @@ def load_settings(*, file: Path | None, environment: Mapping[str, str], flags: M
                 names[path] = given_name
             else:
                 problems.append(f"{given_name}: {problem}")
-    reader = _Reader(values, names, problems)
+    reader = Reader(values)
     settings = _build(reader)
-    if problems or settings is None:
+    problems += [f"{names.get(path, path)}: {sentence}" for path, sentence in reader.complaints]
+    if problems:
         raise BadSettings(tuple(problems))
     return settings
 
@@ -211,31 +206,14 @@ def _flatten(layer: Mapping[str, object], prefix: str = "") -> list[tuple[str, o
     return flat
 
 
-_NAMED_TABLES: Final = {
-    "presets": ("width", "height", "fit", "quality", "eager"),
-    "kinds": (
-        "max_bytes",
-        "max_pixels",
-        "max_frames",
-        "formats",
-        "presets",
-        "outputs",
-        "visibility",
-        "attach",
-        "expires_in",
-    ),
-}
-"""Tables to which a table of any name may be added, and what may be in it; everywhere else the names are given."""
-
 _NO_SUCH_SETTING: Final = "there is no such setting."
-_TABLE_EXPECTED: Final = "is a table of settings, not a value."
 
 
 def _put(values: dict[str, Any], path: str, value: object) -> str | None:
     """Put the value in its place, or return what is wrong with that."""
     first, *rest = path.split(".")
-    if first in _NAMED_TABLES:
-        return _put_named(values[first], rest, value, keys=_NAMED_TABLES[first])
+    if first in NAMED_TABLES:
+        return put_named(values[first], rest, value, keys=NAMED_TABLES[first])
     *parents, last = path.split(".")
     table: Any = values
     for parent in parents:
@@ -245,65 +223,20 @@ def _put(values: dict[str, Any], path: str, value: object) -> str | None:
     if last not in table:
         return _NO_SUCH_SETTING
     if isinstance(table[last], dict):
-        return _TABLE_EXPECTED
+        return TABLE_EXPECTED
     table[last] = value
     return None
 
 
-def _put_named(tables: dict[str, Any], parts: list[str], value: object, *, keys: tuple[str, ...]) -> str | None:
-    """Put the value into one of the named tables, made if need be, or return what is wrong with that."""
-    match parts:
-        case [name, key] if key in keys:
-            tables.setdefault(name, {})[key] = value
-            return None
-        case [] | [_]:
-            return _TABLE_EXPECTED
-        case _:
-            return f"there is no such setting; there are {', '.join(keys)}."
-
-
-class _Reader:
-    """Reads values one by one, collecting every complaint instead of stopping at the first."""
-
-    def __init__(self, values: dict[str, Any], names: dict[str, str], problems: list[str]) -> None:
-        self._values = values
-        self._names = names
-        self.problems = problems
-
-    def table(self, path: str) -> dict[str, Any]:
-        found: dict[str, Any] = self._values[path]
-        return found
-
-    def read(self, path: str, convert: Callable[[Any], T], fallback: T) -> T:
-        """Return the converted value at `path`, or note why it cannot be and return `fallback`."""
-        value: Any = self._values
-        for part in path.split("."):
-            if part not in value:
-                return fallback
-            value = value[part]
-        try:
-            return convert(value)
-        except (ValueError, TypeError, KeyError) as error:
-            shown = "the value" if _is_secret(path) else repr(value)
-            self.problems.append(f"{self._names.get(path, path)}: {shown} {error}.")
-            return fallback
-
-
-def _is_secret(path: str) -> bool:
-    return path.endswith(("_url", "_key", "_key_old"))
-
-
-def _build(read: _Reader) -> Settings | None:
+def _build(read: Reader) -> Settings:
     role = read.read("role", one_of("all", "api", "worker"), "all")
     database_url = read.read("database_url", postgres_url, None)
     if role != "all" and database_url is None:
-        read.problems.append(
-            f"role: {role!r} shares a database with other processes; set TINTYPE_DATABASE_URL to one they all reach."
-        )
+        message = f"{role!r} shares a database with other processes; set TINTYPE_DATABASE_URL to one they all reach."
+        read.complain("role", message)
     rate_limits = read.read("rate_limits", switch, True)
     nothing: tuple[Network, ...] = ()
     no_secrets: tuple[str, ...] = ()
-    presets = {name: _preset(read, name) for name in read.table("presets")}
     return Settings(
         host=read.read("host", text, ""),
         port=read.read("port", whole(1, 65535), 1),
@@ -342,11 +275,12 @@ def _build(read: _Reader) -> Settings | None:
             places=read.read("events.places", whole(1, 100_000), 1),
             places_per_image=read.read("events.places_per_image", whole(1, 100_000), 1),
         ),
-        kinds={name: _kind(read, name, presets) for name in read.table("kinds")},
+        kind_tables=KindTables(read.table("presets"), read.table("kinds")),
+        kinds=read_kinds(read),
     )
 
 
-def _jobs(read: _Reader) -> JobSettings:
+def _jobs(read: Reader) -> JobSettings:
     return JobSettings(
         retry_seconds=read.read("jobs.retry_seconds", positive, 1.0),
         overdue_seconds=read.read("jobs.overdue_seconds", positive, 1.0),
@@ -355,7 +289,7 @@ def _jobs(read: _Reader) -> JobSettings:
     )
 
 
-def _upload(read: _Reader) -> UploadSettings:
+def _upload(read: Reader) -> UploadSettings:
     return UploadSettings(
         stall_seconds=read.read("upload.stall_seconds", positive, 1.0),
         deadline_seconds=read.read("upload.deadline_seconds", positive, 1.0),
@@ -376,61 +310,14 @@ _COUNTED: Final[tuple[tuple[Unit, str, Callable[[Any], float]], ...]] = (
 )
 
 
-def _limits(read: _Reader) -> dict[tuple[Scope, Unit], RateLimit]:
+def _limits(read: Reader) -> dict[tuple[Scope, Unit], RateLimit]:
     found = {}
     for scope in (Scope.ADDRESS, Scope.ACCOUNT, Scope.KEY, Scope.TENANT):
         for unit, name, convert in _COUNTED:
             burst = read.read(f"limits.{scope}.{name}", convert, 0.0)
             per_minute = read.read(f"limits.{scope}.{name}_per_minute", convert, 0.0)
             if bool(burst) is not bool(per_minute):
-                read.problems.append(f"limits.{scope}.{name}: counts nothing without {name}_per_minute.")
+                read.complain(f"limits.{scope}.{name}", f"counts nothing without {name}_per_minute.")
             elif burst:
                 found[scope, unit] = RateLimit(burst=burst, rate=per_minute / 60)
     return found
-
-
-def _preset(read: _Reader, name: str) -> Preset:
-    path = f"presets.{name}"
-    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,31}", name) or name == "original":
-        read.problems.append(f"{path}: a preset is named by up to 32 of a–z, 0–9 and -, and never 'original'.")
-    transform = Transform(
-        width=read.read(f"{path}.width", whole(1, MAX_SIDE), 0),
-        height=read.read(f"{path}.height", whole(1, MAX_SIDE), 0),
-        fit=read.read(f"{path}.fit", Fit, Fit.COVER),
-        quality=read.read(f"{path}.quality", whole(1, 100), 80),
-    )
-    if not (transform.width and transform.height):
-        read.problems.append(f"{path}: needs a width and a height of 1 to {MAX_SIDE} pixels.")
-    return Preset(name, transform, eager=read.read(f"{path}.eager", switch, True))
-
-
-_OUTPUTS: Final = (Format.JPEG, Format.PNG, Format.WEBP)
-"""What variants are made as. GIF is read only: every browser shows one of these, at a fraction of the size."""
-
-
-def _output_format(value: object) -> Format:
-    return Format(one_of(*_OUTPUTS)(value))
-
-
-def _kind(read: _Reader, name: str, presets: dict[str, Preset]) -> UploadKind:
-    path = f"kinds.{name}"
-    formats = read.read(f"{path}.formats", some_of(Format), tuple(Format))
-    nothing: tuple[str, ...] = ()
-    wanted = read.read(f"{path}.presets", list_of(key_of(presets)), nothing)
-    limits = Limits(
-        max_bytes=read.read(f"{path}.max_bytes", size, 10_000_000),
-        max_pixels=read.read(f"{path}.max_pixels", pixels, 50_000_000),
-        max_frames=read.read(f"{path}.max_frames", whole(1, 100_000), 500),
-        formats=frozenset(formats),
-    )
-    return UploadKind(
-        name=name,
-        limits=limits,
-        recipe=Recipe(
-            presets=tuple(presets[preset] for preset in wanted),
-            outputs=read.read(f"{path}.outputs", some_of(_output_format), (Format.JPEG, Format.WEBP)),
-        ),
-        visibility=read.read(f"{path}.visibility", Visibility, Visibility.PUBLIC),
-        attach=read.read(f"{path}.attach", text, None),
-        expires_in=read.read(f"{path}.expires_in", duration, None),
-    )

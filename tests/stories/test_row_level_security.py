@@ -40,9 +40,8 @@ def tenants(postgres_server: Server) -> Tenants:
     with psycopg.connect(url) as connection:
         row = connection.execute("SELECT id FROM tintype.tenants").fetchone()
         assert row is not None
-        connection.execute(
-            "INSERT INTO tintype.tenants (id, slug, hostnames) VALUES (7, 'other', ARRAY['other.example'])"
-        )
+        connection.execute("INSERT INTO tintype.tenants (id, slug) VALUES (7, 'other')")
+        connection.execute("INSERT INTO tintype.hostnames (tenant, host) VALUES (7, 'other.example')")
         for tenant, sha256 in ((row[0], ours), (7, theirs)):
             connection.execute(
                 "INSERT INTO tintype.blobs (bucket, tenant, sha256, size, format) VALUES (%s, %s, %s, 1, 'png')",

@@ -17,7 +17,7 @@ class Reads(DeliveryRecords):
     """Records whose database is a function: it counts, and waits until it is let go."""
 
     def __init__(self, *, found: bool) -> None:
-        super().__init__(cast("Any", None), cast("Any", None))
+        super().__init__(cast("Any", None), cast("Any", None), cast("Any", None))
         self.reads = 0
         self.go = asyncio.Event()
         self._found = found

@@ -39,6 +39,16 @@ async def tenant_of_image(connection: Connection, ref: ImageRef) -> int | None:
     return row[0] if row else None
 
 
+async def find_image_tenant(connection: Connection, ref: ImageRef) -> tuple[int, bool] | None:
+    """Return the tenant of the image and whether it is suspended; None when there is no such image."""
+    cursor = await connection.execute(
+        "SELECT tenant, suspended FROM find_image_tenant(%s, %s, %s)",
+        [ref.bucket, ref.id, ref.secret.to_bytes(8, "big")],
+    )
+    row = await cursor.fetchone()
+    return (row[0], row[1]) if row and row[0] is not None else None
+
+
 async def insert_image(connection: Connection, image: Image, *, sanitiser_version: int) -> None:
     """Store a new image; a clash of ids is psycopg's UniqueViolation."""
     await connection.execute(

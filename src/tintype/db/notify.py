@@ -16,6 +16,7 @@ from tintype.db.pool import BoundedConnection, Connection, Database, DatabaseCon
 from tintype.domain.errors import Problem
 
 IMAGES_CHANNEL: Final = "tintype_images"
+TENANTS_CHANNEL: Final = "tintype_tenants"
 JOBS_CHANNEL: Final = f"procrastinate_queue_v1#{QUEUE}"
 _JOB_INSERTED: Final = '{"type": "job_inserted", "job_id": 0}'
 
@@ -42,6 +43,11 @@ async def notify_at_once(connection: Connection, image_id: int) -> None:
     For what may not be seen a moment longer: deletions, other bytes, another visibility.
     """
     await connection.execute("SELECT pg_notify(%s, %s)", [IMAGES_CHANNEL, str(image_id)])
+
+
+async def notify_of_tenant(connection: Connection, tenant: int) -> None:
+    """Tell every process, the moment this transaction commits, that what it remembers of the tenant is wrong."""
+    await connection.execute("SELECT pg_notify(%s, %s)", [TENANTS_CHANNEL, str(tenant)])
 
 
 class Notifier:
@@ -98,10 +104,10 @@ class Notifier:
 
 
 class ImageListener:
-    """Hears of changed images on a connection of its own, and says when it cannot hear.
+    """Hears of changed images and tenants on a connection of its own, and says when it cannot hear.
 
-    `on_change` gets the ids; `on_connection(True)` comes after each (re)connect, when anything may have been missed,
-    and `on_connection(False)` when the connection is lost.
+    `on_change` gets the ids of images, `on_tenant` that of a tenant; `on_connection(True)` comes after each
+    (re)connect, when anything may have been missed, and `on_connection(False)` when the connection is lost.
     """
 
     def __init__(
@@ -109,10 +115,12 @@ class ImageListener:
         config: DatabaseConfig,
         *,
         on_change: Callable[[tuple[int, ...]], None],
+        on_tenant: Callable[[int], None],
         on_connection: Callable[[bool], None],
     ) -> None:
         self._config = config
         self._on_change = on_change
+        self._on_tenant = on_tenant
         self._on_connection = on_connection
         self._task: asyncio.Task[None] | None = None
         self._log = structlog.get_logger()
@@ -141,8 +149,12 @@ class ImageListener:
         options = connection_options(self._config)
         async with await BoundedConnection.connect(self._config.url, **options) as connection:
             await connection.execute(f"LISTEN {IMAGES_CHANNEL}")
+            await connection.execute(f"LISTEN {TENANTS_CHANNEL}")
             self._on_connection(True)
             while True:
                 async for message in connection.notifies(timeout=HEARTBEAT_SECONDS):
-                    self._on_change(tuple(map(int, message.payload.split())))
+                    if message.channel == TENANTS_CHANNEL:
+                        self._on_tenant(int(message.payload))
+                    else:
+                        self._on_change(tuple(map(int, message.payload.split())))
                 await connection.execute("SELECT 1")

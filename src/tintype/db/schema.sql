@@ -66,6 +66,15 @@ CREATE FUNCTION tintype.find_api_key(in_id bigint, OUT tenant bigint, OUT secret
 
 ALTER FUNCTION tintype.find_api_key(in_id bigint, OUT tenant bigint, OUT secret_hash bytea) OWNER TO tintype_owner;
 
+CREATE FUNCTION tintype.find_image_tenant(in_bucket smallint, in_id bigint, in_secret bytea, OUT tenant bigint, OUT suspended boolean) RETURNS record
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'tintype', 'pg_temp'
+    AS $$ SELECT i.tenant, coalesce(t.state = 'suspended', false)
+          FROM images i LEFT JOIN tenants t ON t.id = i.tenant
+          WHERE i.bucket = in_bucket AND i.id = in_id AND i.secret = in_secret $$;
+
+ALTER FUNCTION tintype.find_image_tenant(in_bucket smallint, in_id bigint, in_secret bytea, OUT tenant bigint, OUT suspended boolean) OWNER TO tintype_owner;
+
 CREATE FUNCTION tintype.find_key(in_id bigint, OUT tenant bigint, OUT secret_hash bytea, OUT scopes text[], OUT account bigint, OUT role text, OUT suspended boolean) RETURNS record
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'tintype', 'pg_temp'
@@ -717,11 +726,18 @@ END $$;
 
 ALTER FUNCTION tintype.take_tokens(in_tenant bigint, in_buckets smallint[], in_subjects text[], in_bursts double precision[], in_rates double precision[], in_costs double precision[], in_spent boolean) OWNER TO tintype_owner;
 
+CREATE FUNCTION tintype.tenant_by_slug(in_slug text) RETURNS bigint
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'tintype', 'pg_temp'
+    AS $$ SELECT id FROM tenants WHERE slug = in_slug $$;
+
+ALTER FUNCTION tintype.tenant_by_slug(in_slug text) OWNER TO tintype_owner;
+
 CREATE FUNCTION tintype.tenant_of_host(in_host text) RETURNS bigint
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'tintype', 'pg_temp'
-    AS $$ SELECT id FROM tenants WHERE in_host = ANY (hostnames) OR slug = 'default'
-          ORDER BY (in_host = ANY (hostnames)) DESC LIMIT 1 $$;
+    AS $$ SELECT coalesce((SELECT tenant FROM hostnames WHERE host = in_host),
+                          (SELECT id FROM tenants WHERE slug = 'default')) $$;
 
 ALTER FUNCTION tintype.tenant_of_host(in_host text) OWNER TO tintype_owner;
 
@@ -738,6 +754,13 @@ CREATE FUNCTION tintype.tenants_after(in_tenant bigint, in_limit integer) RETURN
     AS $$ SELECT id FROM tenants WHERE id > in_tenant ORDER BY id LIMIT in_limit $$;
 
 ALTER FUNCTION tintype.tenants_after(in_tenant bigint, in_limit integer) OWNER TO tintype_owner;
+
+CREATE FUNCTION tintype.tenants_before(in_tenant bigint, in_limit integer) RETURNS SETOF bigint
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'tintype', 'pg_temp'
+    AS $$ SELECT id FROM tenants WHERE id < in_tenant ORDER BY id DESC LIMIT in_limit $$;
+
+ALTER FUNCTION tintype.tenants_before(in_tenant bigint, in_limit integer) OWNER TO tintype_owner;
 
 CREATE FUNCTION tintype.trashed_before(in_time timestamp with time zone, in_after timestamp with time zone, in_after_id bigint, in_limit integer) RETURNS TABLE(tenant bigint, id bigint, since timestamp with time zone)
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -785,6 +808,7 @@ CREATE TABLE tintype.api_keys (
     revoked_at timestamp with time zone,
     account bigint,
     scopes text[],
+    last_used_at timestamp with time zone,
     CONSTRAINT api_keys_secret_hash_check CHECK ((length(secret_hash) = 32))
 );
 
@@ -828,6 +852,13 @@ CREATE TABLE tintype.handles (
 );
 
 ALTER TABLE tintype.handles OWNER TO tintype_owner;
+
+CREATE TABLE tintype.hostnames (
+    host text NOT NULL,
+    tenant bigint NOT NULL
+);
+
+ALTER TABLE tintype.hostnames OWNER TO tintype_owner;
 
 CREATE TABLE tintype.idempotency_keys (
     bucket smallint NOT NULL,
@@ -1041,9 +1072,16 @@ ALTER TABLE tintype.sessions OWNER TO tintype_owner;
 CREATE TABLE tintype.tenants (
     id bigint NOT NULL,
     slug text NOT NULL,
-    hostnames text[] DEFAULT '{}'::text[] NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT tenants_slug_check CHECK ((slug ~ '^[a-z0-9][a-z0-9-]{0,62}$'::text))
+    name text,
+    state text DEFAULT 'active'::text NOT NULL,
+    origins text[] DEFAULT '{}'::text[] NOT NULL,
+    anonymous_uploads boolean,
+    configuration jsonb DEFAULT '{}'::jsonb NOT NULL,
+    revision integer DEFAULT 1 NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT tenants_slug_check CHECK ((slug ~ '^[a-z0-9][a-z0-9-]{0,62}$'::text)),
+    CONSTRAINT tenants_state_check CHECK ((state = ANY (ARRAY['active'::text, 'suspended'::text])))
 );
 
 ALTER TABLE tintype.tenants OWNER TO tintype_owner;
@@ -1123,6 +1161,9 @@ ALTER TABLE ONLY tintype.emails
 ALTER TABLE ONLY tintype.handles
     ADD CONSTRAINT handles_pkey PRIMARY KEY (tenant, handle);
 
+ALTER TABLE ONLY tintype.hostnames
+    ADD CONSTRAINT hostnames_pkey PRIMARY KEY (host);
+
 ALTER TABLE ONLY tintype.idempotency_keys
     ADD CONSTRAINT idempotency_keys_pkey PRIMARY KEY (bucket, tenant, key);
 
@@ -1185,6 +1226,10 @@ ALTER TABLE ONLY tintype.view_days
 
 ALTER TABLE ONLY tintype.view_totals
     ADD CONSTRAINT view_totals_pkey PRIMARY KEY (bucket, image, slot);
+
+CREATE INDEX api_keys_of_tenant ON tintype.api_keys USING btree (tenant, id DESC) WHERE (revoked_at IS NULL);
+
+CREATE INDEX hostnames_of_tenant ON tintype.hostnames USING btree (tenant, host);
 
 CREATE INDEX idempotency_keys_by_age ON tintype.idempotency_keys USING btree (created_at);
 
@@ -1253,6 +1298,9 @@ CREATE TRIGGER procrastinate_trigger_status_events_update_v1 AFTER UPDATE OF sta
 ALTER TABLE ONLY tintype.api_keys
     ADD CONSTRAINT api_keys_tenant_fkey FOREIGN KEY (tenant) REFERENCES tintype.tenants(id);
 
+ALTER TABLE ONLY tintype.hostnames
+    ADD CONSTRAINT hostnames_tenant_fkey FOREIGN KEY (tenant) REFERENCES tintype.tenants(id);
+
 ALTER TABLE ONLY tintype.job_failures
     ADD CONSTRAINT job_failures_job_fkey FOREIGN KEY (job) REFERENCES tintype.procrastinate_jobs(id) ON DELETE CASCADE;
 
@@ -1277,6 +1325,8 @@ ALTER TABLE tintype.emails ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE tintype.handles ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE tintype.hostnames ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE tintype.idempotency_keys ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE tintype.images ENABLE ROW LEVEL SECURITY;
@@ -1294,6 +1344,8 @@ CREATE POLICY of_tenant ON tintype.blobs USING ((tenant = tintype.current_tenant
 CREATE POLICY of_tenant ON tintype.emails USING ((tenant = tintype.current_tenant()));
 
 CREATE POLICY of_tenant ON tintype.handles USING ((tenant = tintype.current_tenant()));
+
+CREATE POLICY of_tenant ON tintype.hostnames USING ((tenant = tintype.current_tenant()));
 
 CREATE POLICY of_tenant ON tintype.idempotency_keys USING ((tenant = tintype.current_tenant()));
 
@@ -1345,6 +1397,9 @@ GRANT ALL ON FUNCTION tintype.expired_before(in_time timestamp with time zone, i
 REVOKE ALL ON FUNCTION tintype.find_api_key(in_id bigint, OUT tenant bigint, OUT secret_hash bytea) FROM PUBLIC;
 GRANT ALL ON FUNCTION tintype.find_api_key(in_id bigint, OUT tenant bigint, OUT secret_hash bytea) TO tintype_app;
 
+REVOKE ALL ON FUNCTION tintype.find_image_tenant(in_bucket smallint, in_id bigint, in_secret bytea, OUT tenant bigint, OUT suspended boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION tintype.find_image_tenant(in_bucket smallint, in_id bigint, in_secret bytea, OUT tenant bigint, OUT suspended boolean) TO tintype_app;
+
 REVOKE ALL ON FUNCTION tintype.find_key(in_id bigint, OUT tenant bigint, OUT secret_hash bytea, OUT scopes text[], OUT account bigint, OUT role text, OUT suspended boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION tintype.find_key(in_id bigint, OUT tenant bigint, OUT secret_hash bytea, OUT scopes text[], OUT account bigint, OUT role text, OUT suspended boolean) TO tintype_app;
 
@@ -1371,6 +1426,9 @@ GRANT ALL ON FUNCTION tintype.sweep_rate_buckets() TO tintype_app;
 REVOKE ALL ON FUNCTION tintype.take_tokens(in_tenant bigint, in_buckets smallint[], in_subjects text[], in_bursts double precision[], in_rates double precision[], in_costs double precision[], in_spent boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION tintype.take_tokens(in_tenant bigint, in_buckets smallint[], in_subjects text[], in_bursts double precision[], in_rates double precision[], in_costs double precision[], in_spent boolean) TO tintype_app;
 
+REVOKE ALL ON FUNCTION tintype.tenant_by_slug(in_slug text) FROM PUBLIC;
+GRANT ALL ON FUNCTION tintype.tenant_by_slug(in_slug text) TO tintype_app;
+
 REVOKE ALL ON FUNCTION tintype.tenant_of_host(in_host text) FROM PUBLIC;
 GRANT ALL ON FUNCTION tintype.tenant_of_host(in_host text) TO tintype_app;
 
@@ -1380,12 +1438,19 @@ GRANT ALL ON FUNCTION tintype.tenant_of_image(in_bucket smallint, in_id bigint, 
 REVOKE ALL ON FUNCTION tintype.tenants_after(in_tenant bigint, in_limit integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION tintype.tenants_after(in_tenant bigint, in_limit integer) TO tintype_app;
 
+REVOKE ALL ON FUNCTION tintype.tenants_before(in_tenant bigint, in_limit integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION tintype.tenants_before(in_tenant bigint, in_limit integer) TO tintype_app;
+
 REVOKE ALL ON FUNCTION tintype.trashed_before(in_time timestamp with time zone, in_after timestamp with time zone, in_after_id bigint, in_limit integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION tintype.trashed_before(in_time timestamp with time zone, in_after timestamp with time zone, in_after_id bigint, in_limit integer) TO tintype_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.accounts TO tintype_app;
 
-GRANT SELECT ON TABLE tintype.api_keys TO tintype_app;
+GRANT SELECT,INSERT ON TABLE tintype.api_keys TO tintype_app;
+
+GRANT UPDATE(revoked_at) ON TABLE tintype.api_keys TO tintype_app;
+
+GRANT UPDATE(last_used_at) ON TABLE tintype.api_keys TO tintype_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.blob_refs TO tintype_app;
 
@@ -1394,6 +1459,8 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.blobs TO tintype_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.emails TO tintype_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.handles TO tintype_app;
+
+GRANT SELECT,INSERT,DELETE ON TABLE tintype.hostnames TO tintype_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.idempotency_keys TO tintype_app;
 
@@ -1423,7 +1490,7 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.render_claims TO tintype_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.sessions TO tintype_app;
 
-GRANT SELECT ON TABLE tintype.tenants TO tintype_app;
+GRANT SELECT,INSERT,UPDATE ON TABLE tintype.tenants TO tintype_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.variants TO tintype_app;
 

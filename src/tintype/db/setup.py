@@ -11,9 +11,8 @@ import psycopg
 from psycopg import sql
 
 from tintype.domain.ids import BUCKETS, NOISE, make_id
+from tintype.domain.tenant import DEFAULT_SLUG
 from tintype.domain.tokens import SECRET_BYTES, Purpose, Token
-
-DEFAULT_TENANT = "default"
 
 
 class NoSuchTenant(Exception):
@@ -25,7 +24,7 @@ def ensure_default_tenant(owner_url: str) -> Token | None:
     with psycopg.connect(owner_url) as connection:
         inserted = connection.execute(
             "INSERT INTO tintype.tenants (id, slug) VALUES (%s, %s) ON CONFLICT (slug) DO NOTHING RETURNING id",
-            [_new_id(), DEFAULT_TENANT],
+            [_new_id(), DEFAULT_SLUG],
         ).fetchone()
         return _insert_key(connection, inserted[0], "first key") if inserted else None
 

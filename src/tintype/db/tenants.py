@@ -1,11 +1,12 @@
-"""Tenants and their API keys."""
+"""What finds a tenant: a host name, an API key; and what goes through them all."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Final
 
+from tintype.db.api_keys import known_scopes
 from tintype.db.pool import Connection, Database
-from tintype.domain.actor import EVERY_SCOPE, Role, Scope
+from tintype.domain.actor import Role, Scope
 
 PAGE_TENANTS: Final = 1000
 
@@ -38,12 +39,7 @@ async def find_key(connection: Connection, key_id: int) -> FoundKey | None:
     if row is None or row[0] is None:
         return None
     tenant, secret_hash, scopes, account, role, suspended = row
-    return FoundKey(tenant, secret_hash, _scopes(scopes), account, Role(role), suspended)
-
-
-def _scopes(stored: list[str] | None) -> frozenset[Scope]:
-    """Return the scopes of a key; one that was made before there were any has them all."""
-    return EVERY_SCOPE if stored is None else frozenset(Scope(scope) for scope in stored if scope in EVERY_SCOPE)
+    return FoundKey(tenant, secret_hash, known_scopes(scopes), account, Role(role), suspended)
 
 
 async def every_tenant(database: Database) -> AsyncIterator[int]:

@@ -21,7 +21,7 @@ def chosen_settings(settings: Settings) -> Iterator[Finding]:
     changed = [
         f"{name} is set" if name in _UNSHOWN else f"{name} = {value}"
         for name, value in sorted(chosen.items())
-        if usual.get(name) != value
+        if usual.get(name) != value and not name.startswith("kind_tables.")  # `kinds` shows what they come to
     ]
     yield Finding("settings", ok=True, detail=f"{', '.join(changed) or 'all as they come'}.")
     public = settings.host not in LOCAL or settings.public_url is not None

@@ -64,6 +64,7 @@ class Code(StrEnum):
     AUTH_REQUIRED = "auth.required", Kind.UNAUTHENTICATED, "Sign in first"
     AUTH_FORBIDDEN = "auth.forbidden", Kind.FORBIDDEN, "Not allowed"
     ACCOUNT_SUSPENDED = "account.suspended", Kind.FORBIDDEN, "The account is suspended"
+    TENANT_SUSPENDED = "tenant.suspended", Kind.FORBIDDEN, "The site is suspended"
     NOT_FOUND = "not_found", Kind.NOT_FOUND, "Not found"
     METHOD_NOT_ALLOWED = "method_not_allowed", Kind.METHOD_NOT_ALLOWED, "Method not allowed"
     CONFLICT = "conflict", Kind.CONFLICT, "It is not in a state for this"

@@ -27,6 +27,7 @@ _VALUES: Final = {digit: value for value, digit in enumerate(_DIGITS)}
 
 TENANT_PREFIX: Final = "ten_"
 IMAGE_PREFIX: Final = "img_"
+KEY_PREFIX: Final = "key_"
 
 
 class BadId(ValueError):
@@ -86,6 +87,13 @@ def from_base62(text: str) -> int:
 def public_id(prefix: str, object_id: int) -> str:
     """Return `prefix` and the id in base62."""
     return prefix + base62(object_id)
+
+
+def parse_public_id(prefix: str, text: str) -> int:
+    """Return the id that `public_id` spelt; `BadId` for anything else."""
+    if not text.startswith(prefix) or len(text) != len(prefix) + WIDTH:
+        raise BadId("not an id of this kind")
+    return _below(from_base62(text[len(prefix) :]), 1 << 63)
 
 
 def image_name(image_id: int) -> str:

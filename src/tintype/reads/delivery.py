@@ -12,18 +12,21 @@ import asyncio
 import math
 import time
 from collections import OrderedDict
-from collections.abc import Hashable, Iterator
+from collections.abc import Awaitable, Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from tintype.db.clock import DatabaseClock
-from tintype.db.images import get_image, tenant_of_image
+from tintype.db.images import find_image_tenant, get_image
 from tintype.db.pool import Database
 from tintype.db.variants import VariantRow, list_variants
 from tintype.domain.errors import Code, Problem
 from tintype.domain.ids import ImageRef, milliseconds_of
 from tintype.domain.image import Image, State
+from tintype.domain.kind import UploadKind, presets_of
+from tintype.domain.tenant import suspended_tenant
+from tintype.domain.transform import Preset
 
 CACHED_RECORDS: Final = 10_000
 """About 4 kB each, and 1 kB for every representation that is kept ready: some 60 MB for the images asked for most."""
@@ -60,10 +63,17 @@ class DeliveryRecord:
 
     image: Image
     variants: dict[str, VariantRow]
+    kind: UploadKind | None = None
+    """What its kind is to its tenant now; None when there is no such kind any more."""
     prepared: dict[Hashable, Any] = field(default_factory=dict)
     loaded: float = field(default_factory=time.monotonic)
     expires: float = math.inf
     """When the image's time is over, by this process's monotonic clock."""
+
+    @property
+    def presets(self) -> tuple[Preset, ...]:
+        """What the image can be shown as."""
+        return presets_of(self.image.recipe, self.kind)
 
     @property
     def expired(self) -> bool:
@@ -90,9 +100,16 @@ class _Read:
 class DeliveryRecords:
     """Loads records and remembers them."""
 
-    def __init__(self, database: Database, clock: DatabaseClock) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: DatabaseClock,
+        kinds_of: Callable[[int], Awaitable[Mapping[str, UploadKind]]],
+    ) -> None:
+        """`kinds_of` gives the kinds of a tenant, and never what they were before a change that was heard of."""
         self._database = database
         self._clock = clock
+        self._kinds_of = kinds_of
         self._records: OrderedDict[str, DeliveryRecord] = OrderedDict()
         self._names: dict[int, str] = {}
         self._deaf_since: float | None = time.monotonic()
@@ -124,6 +141,18 @@ class DeliveryRecords:
             for watcher in self._watchers.get(image_id, ()):
                 watcher.set()
 
+    def forget_tenant(self, tenant: int) -> None:
+        """Drop what is known of the tenant's images, and wake whoever waits: it is suspended, or has other kinds."""
+        self._generation += 1
+        dropped = [name for name, record in self._records.items() if record.image.tenant == tenant]
+        for name in dropped:
+            self._names.pop(self._records.pop(name).image.id, None)
+        self._wake_all()
+
+    def _wake_all(self) -> None:
+        for watcher in (watcher for watchers in self._watchers.values() for watcher in watchers):
+            watcher.set()
+
     def hearing(self, connected: bool) -> None:  # noqa: FBT001 -- the listener's callback has one argument
         """Take note that changes are heard of from now on, or no more."""
         self._generation += 1
@@ -131,8 +160,7 @@ class DeliveryRecords:
             self._records.clear()
             self._names.clear()
             self._deaf_since = None
-            for watcher in (watcher for watchers in self._watchers.values() for watcher in watchers):
-                watcher.set()  # whatever changed while we could not hear
+            self._wake_all()  # whatever changed while we could not hear
         elif self._deaf_since is None:
             self._deaf_since = time.monotonic()
 
@@ -216,21 +244,24 @@ class DeliveryRecords:
 
     async def _read(self, ref: ImageRef) -> DeliveryRecord:
         async with self._database.lookup() as connection:
-            tenant = await tenant_of_image(connection, ref)
-        image = None
-        if tenant is not None:
-            async with self._database.transaction(tenant) as connection:
-                image = await get_image(connection, ref.id)
-                if image is not None:
-                    variants = await list_variants(connection, tenant=tenant, sha256=image.sha256)
+            found = await find_image_tenant(connection, ref)
+        if found is None:
+            raise _no_image()
+        tenant, suspended = found
+        if suspended:
+            raise suspended_tenant()
+        kinds = await self._kinds_of(tenant)
+        async with self._database.transaction(tenant) as connection:
+            image = await get_image(connection, ref.id)
+            variants = await list_variants(connection, tenant=tenant, sha256=image.sha256) if image is not None else ()
         if image is None:
             raise _no_image()
-        found = {variant.digest: variant for variant in variants}
+        record = DeliveryRecord(image, {variant.digest: variant for variant in variants}, kinds.get(image.kind))
         if image.expires_at is None:
-            return DeliveryRecord(image, found)
+            return record
         await self._clock.refresh()  # expiry is by the database's clock, like every lease (I10)
         left = (image.expires_at - self._clock.now()).total_seconds()
-        return DeliveryRecord(image, found, expires=time.monotonic() + left)
+        return replace(record, expires=time.monotonic() + left)
 
     def _too_deaf(self) -> bool:
         return self._deaf_since is not None and time.monotonic() - self._deaf_since > DEAF_SECONDS

@@ -13,7 +13,8 @@ or not: a worker that was killed between storing variants and recording them lef
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -33,6 +34,7 @@ from tintype.domain.change import ChangeRequest, refuse_if_held
 from tintype.domain.errors import Problem
 from tintype.domain.image import Image, State
 from tintype.domain.keys import original_key, variant_prefix
+from tintype.domain.kind import UploadKind
 from tintype.domain.purge import Purge
 from tintype.ports.blobs import BlobStore, BlobStoreFailed, BlobStoreFull
 from tintype.storage.purge_journal import PurgeJournal
@@ -57,42 +59,45 @@ class PurgeImage:
         *,
         database: Database,
         blobs: BlobStore,
-        presets: frozenset[str],
-        traces: Callable[[Image, Sequence[VariantRow]], Traces],
+        kinds_of: Callable[[int], Awaitable[Mapping[str, UploadKind]]],
+        traces: Callable[[Image, Sequence[VariantRow], Mapping[str, UploadKind]], Traces],
     ) -> None:
-        """`presets` are the names of all that there are: variants lie in the store by them."""
+        """`kinds_of` gives a tenant's kinds: by their presets variants lie in the store."""
         self._finishing: set[asyncio.Task[None]] = set()
         self._database = database
         self._blobs = blobs
         self._journal = PurgeJournal(blobs)
-        self._presets = presets
+        self._kinds_of = kinds_of
         self._traces = traces
 
     async def __call__(self, request: ChangeRequest) -> None:
         """Purge the image; `Problem` as `ChangeRequest.permitted` says, and image.on_hold."""
+        kinds = await self._kinds_of(request.tenant)
         async with self._database.transaction(request.tenant) as connection:
             image = request.permitted(await lock_image(connection, request.image_id))
             refuse_if_held(image)
-            purge = await self._empty(connection, image, Cause.REQUEST)
+            purge = await self._empty(connection, image, kinds, Cause.REQUEST)
         await self._finish_soon(purge)
 
     async def due(self, *, tenant: int, image_id: int, cause: Cause, before: datetime) -> bool:
         """Purge the image if it has been due since `before`, and return whether it was."""
+        kinds = await self._kinds_of(tenant)
         async with self._database.transaction(tenant) as connection:
             image = await lock_image(connection, image_id)
             if image is None or not _is_due(image, cause, before):
                 return False
-            purge = await self._empty(connection, image, cause)
+            purge = await self._empty(connection, image, kinds, cause)
         await self._finish_soon(purge)
         return True
 
     async def again(self, tenant: int, image_id: int) -> bool:
         """Purge an image that came back though it was purged, hold or not; return whether it was there."""
+        kinds = await self._kinds_of(tenant)
         async with self._database.transaction(tenant) as connection:
             image = await lock_image(connection, image_id)
             if image is None or image.state is State.PURGED:
                 return False
-            purge = await self._empty(connection, image, Cause.REQUEST)
+            purge = await self._empty(connection, image, kinds, Cause.REQUEST)
         await self._finish_soon(purge)
         return True
 
@@ -121,9 +126,11 @@ class PurgeImage:
         with suppress(Problem, BlobStoreFailed, BlobStoreFull):  # deleted it is, and the job will try again
             await self.finish(purge)
 
-    async def _empty(self, connection: Connection, image: Image, cause: Cause) -> Purge:
+    async def _empty(
+        self, connection: Connection, image: Image, kinds: Mapping[str, UploadKind], cause: Cause
+    ) -> Purge:
         made = await list_variants(connection, tenant=image.tenant, sha256=image.sha256)
-        traces = self._traces(image, made)
+        traces = self._traces(image, made, kinds)
         await insert_purge(connection, image, cause, paths=traces.paths, cache_tags=traces.cache_tags)
         purged_at = await empty_image(connection, image.id)
         purge = Purge(image.tenant, image.id, (image.sha256,), purged_at)
@@ -146,21 +153,26 @@ class PurgeImage:
         The original goes first: what an upload of the same bytes looks for must not be what goes last. And the lock is
         proved anew before each file: a connection that was lost has lost it, and the files may be somebody's again.
         """
+        presets = _presets(await self._kinds_of(tenant))
         async with self._database.transaction(tenant) as connection:
             if not await lock_blob_for_purge(connection, tenant=tenant, sha256=sha256):
                 return False
             rows = await list_variants(connection, tenant=tenant, sha256=sha256)
             recorded = {row.key(tenant=tenant, sha256=sha256) for row in rows}
-            variants = recorded | await self._stored_variants(tenant, sha256)
+            variants = recorded | await self._stored_variants(tenant, sha256, presets)
             for key in (original_key(tenant, sha256), *variants):
                 await prove_lock(connection)
                 await self._blobs.delete(key)
             await delete_blob(connection, tenant=tenant, sha256=sha256)
         return True
 
-    async def _stored_variants(self, tenant: int, sha256: bytes) -> set[str]:
-        prefixes = [variant_prefix(tenant, preset, sha256) for preset in self._presets]
+    async def _stored_variants(self, tenant: int, sha256: bytes, presets: AbstractSet[str]) -> set[str]:
+        prefixes = [variant_prefix(tenant, preset, sha256) for preset in presets]
         return {found.key for prefix in prefixes async for found in self._blobs.list(prefix)}
+
+
+def _presets(kinds: Mapping[str, UploadKind]) -> AbstractSet[str]:
+    return {preset.name for kind in kinds.values() for preset in kind.recipe.presets}
 
 
 def _is_due(image: Image, cause: Cause, before: datetime) -> bool:

@@ -6,7 +6,7 @@ again meanwhile: served as it can be. State, reference and job change in one tra
 which there is no way back is a conflict, and nothing is changed; dead jobs of the image are superseded.
 """
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from tintype.db.dead_letters import delete_dead_jobs_of_image
 from tintype.db.images import get_image, lock_image
@@ -23,21 +23,29 @@ from tintype.domain.kind import UploadKind
 class ReprocessImage:
     """Puts images back to work."""
 
-    def __init__(self, *, database: Database, notifier: Notifier, kinds: Mapping[str, UploadKind]) -> None:
+    def __init__(
+        self,
+        *,
+        database: Database,
+        notifier: Notifier,
+        kinds_of: Callable[[int], Awaitable[Mapping[str, UploadKind]]],
+    ) -> None:
+        """`kinds_of` gives the kinds of a tenant."""
         self._database = database
         self._notifier = notifier
-        self._kinds = kinds
+        self._kinds_of = kinds_of
 
     async def retry(self, request: ChangeRequest) -> Image:
         """Have a failed image processed again, with the priority of an upload.
 
         `Problem` as `ChangeRequest.permitted` says, and conflict for an image that did not fail.
         """
+        kinds = await self._kinds_of(request.tenant)
         async with self._database.transaction(request.tenant) as connection:
             image = request.permitted(await lock_image(connection, request.image_id))
             if image.state is not State.FAILED:
                 raise Problem(Code.CONFLICT, f"The image is {image.state}. Only a failed one can be processed again.")
-            again = await self._again(connection, image, Priority.UPLOAD)
+            again = await self._again(connection, image, kinds, Priority.UPLOAD)
         return self._told(again)
 
     async def backfill(self, *, tenant: int, image_id: int) -> Image:
@@ -45,13 +53,16 @@ class ReprocessImage:
 
         `Problem` conflict when its state does not allow it.
         """
+        kinds = await self._kinds_of(tenant)
         async with self._database.transaction(tenant) as connection:
-            again = await self._again(connection, await _locked(connection, image_id), Priority.BACKFILL)
+            again = await self._again(connection, await _locked(connection, image_id), kinds, Priority.BACKFILL)
         return self._told(again)
 
-    async def _again(self, connection: Connection, image: Image, priority: Priority) -> Image:
+    async def _again(
+        self, connection: Connection, image: Image, kinds: Mapping[str, UploadKind], priority: Priority
+    ) -> Image:
         try:
-            await self._put_to_work(connection, image)
+            await _put_to_work(connection, image, kinds.get(image.kind))
         except IllegalMove as error:
             raise Problem(Code.CONFLICT, f"An image that is {image.state} cannot be processed again.") from error
         found = await get_image(connection, image.id)
@@ -68,12 +79,12 @@ class ReprocessImage:
         self._notifier.image_changed(image.id)
         return image
 
-    async def _put_to_work(self, connection: Connection, image: Image) -> None:
-        kind = self._kinds.get(image.kind)
-        if image.state is State.FAILED or kind is None or kind.recipe == image.recipe:
-            await retry_image(connection, image)
-        else:
-            await renew_image(connection, image, kind.recipe)
+
+async def _put_to_work(connection: Connection, image: Image, kind: UploadKind | None) -> None:
+    if image.state is State.FAILED or kind is None or kind.recipe == image.recipe:
+        await retry_image(connection, image)
+    else:
+        await renew_image(connection, image, kind.recipe)
 
 
 async def _locked(connection: Connection, image_id: int) -> Image:

@@ -13,12 +13,14 @@ from typing import Final
 
 from tintype.db.pool import Database
 from tintype.db.sessions import find_session
-from tintype.db.tenants import find_key, tenant_of_host
+from tintype.db.tenants import find_key
+from tintype.db.tenants import tenant_of_host as find_tenant_of_host
 from tintype.domain.actor import Actor
 from tintype.domain.errors import Code, Problem
 from tintype.domain.image import Image
 from tintype.domain.tokens import Purpose, Token, derive_token, parse_token
 from tintype.domain.visibility import Viewer
+from tintype.reads.tenants import Tenants
 
 SESSION_COOKIE: Final = "tintype_session"
 CSRF_HEADER: Final = "x-csrf-token"
@@ -83,22 +85,25 @@ class Caller:
 class Authenticator:
     """Tells callers from their headers."""
 
-    def __init__(self, database: Database, *, server_key: bytes) -> None:
+    def __init__(self, database: Database, tenants: Tenants, *, server_key: bytes) -> None:
         self._database = database
+        self._tenants = tenants
         self._server_key = server_key
         self._hosts: dict[str, tuple[int, float]] = {}
 
     async def caller(self, headers: Mapping[str, str], address: str, *, method: str) -> Caller:
         """Return the caller.
 
-        `Problem`: auth.required for a credential that is none, auth.forbidden for a cookie without its CSRF token and
-        for an account that is suspended.
+        `Problem`: auth.required for a credential that is none, auth.forbidden for a cookie without its CSRF token,
+        account.suspended, and tenant.suspended.
         """
         found = await self._found(Credentials.of(headers, method))
         if found is not None:
             actor, session = found
             return Caller(actor.tenant, actor, address, session)
-        return Caller(await self._tenant_of(headers.get("host", "")), None, address)
+        tenant = await self.tenant_of_host(headers.get("host", ""))
+        (await self._tenants.get(tenant)).refuse_if_suspended()
+        return Caller(tenant, None, address)
 
     async def actor(self, credentials: Credentials) -> Actor | None:
         """Return whose credentials these are, None for nobody's; `Problem` as `caller`. Without any nobody is asked."""
@@ -116,6 +121,12 @@ class Authenticator:
         return derive_token(self._server_key, Purpose.CSRF, session).reveal()
 
     async def _found(self, credentials: Credentials) -> tuple[Actor, int | None] | None:
+        found = await self._shown(credentials)
+        if found is not None:
+            (await self._tenants.get(found[0].tenant)).refuse_if_suspended()
+        return found
+
+    async def _shown(self, credentials: Credentials) -> tuple[Actor, int | None] | None:
         if credentials.authorization is not None:
             return await self._bearer(credentials.authorization)
         token = parse_token(Purpose.SESSION, credentials.cookie or "")
@@ -161,13 +172,14 @@ class Authenticator:
             raise _suspended()
         return Actor(found.tenant, None, found.account, found.role), token.id
 
-    async def _tenant_of(self, host: str) -> int:
+    async def tenant_of_host(self, host: str) -> int:
+        """Return the tenant that a `Host` header leads to; `Problem` unavailable before there is any."""
         name, now = _name_of(host), time.monotonic()
         remembered = self._hosts.get(name)
         if remembered is not None and now - remembered[1] < HOST_SECONDS:
             return remembered[0]
         async with self._database.lookup() as connection:
-            tenant = await tenant_of_host(connection, name)
+            tenant = await find_tenant_of_host(connection, name)
         if tenant is None:
             raise Problem(Code.UNAVAILABLE, "This server is still being set up. Try again in a moment.", retry_after=1)
         if len(self._hosts) >= REMEMBERED_HOSTS:
@@ -192,5 +204,5 @@ def _suspended() -> Problem:
 
 
 def _name_of(host: str) -> str:
-    name = host.rsplit(":", 1)[0].lower()
+    name = host.rsplit(":", 1)[0].lower().removesuffix(".")
     return name if len(name) <= MAX_HOST_CHARACTERS else ""

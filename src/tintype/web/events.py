@@ -7,7 +7,7 @@ with this process; a client that comes back after the end is told not to (204).
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -18,7 +18,6 @@ from litestar.types import Receive, Scope, Send
 
 from tintype.domain.errors import Code, Problem
 from tintype.domain.image import State
-from tintype.domain.kind import UploadKind, presets_of
 from tintype.domain.transform import Output, Variant
 from tintype.reads.delivery import DeliveryRecord
 from tintype.reads.progress import Follower, Step, Told, is_settled, steps
@@ -139,7 +138,7 @@ class _Watch:
                     yield text
 
     def _tell(self, record: DeliveryRecord) -> list[bytes]:
-        variants = variants_of(record, self._api.kinds)
+        variants = variants_of(record)
         told = list(steps(record, variants, self._told))
         if told:
             self._told = told[-1].told
@@ -157,13 +156,12 @@ class _Watch:
         return b"event: %s\nid: %s\ndata: %s\n\n" % (name.encode(), str(step.told).encode(), msgspec.json.encode(shown))
 
 
-def variants_of(record: DeliveryRecord, kinds: Mapping[str, UploadKind]) -> tuple[Variant, ...]:
+def variants_of(record: DeliveryRecord) -> tuple[Variant, ...]:
     """Return every preset of the image in each of its formats, always in the same order."""
-    recipe = record.image.recipe
     return tuple(
         Variant(preset.name, Output(preset.transform, fmt))
-        for preset in presets_of(recipe, kinds.get(record.image.kind))
-        for fmt in recipe.outputs
+        for preset in record.presets
+        for fmt in record.image.recipe.outputs
     )
 
 

@@ -8,8 +8,8 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from tintype.domain.errors import Code, FieldError, Problem
-from tintype.domain.image import Image
 from tintype.domain.kind import UploadKind
+from tintype.reads.delivery import DeliveryRecord
 from tintype.storage.intake import refuse_if_longer
 from tintype.usecases.replace_content import Replacement
 from tintype.web.body import RequestBody
@@ -42,7 +42,7 @@ async def replace_content(
     """Give the image other bytes; the old ones are nowhere to be seen when this answers."""
     async with receiving(request, api) as body:
         change, caller = await change_request(request, api, image_id), await api.caller(request)
-        kind = _kind(api, (await api.records.get(ref_of(image_id))).image)
+        kind = _kind(await api.records.get(ref_of(image_id)))
         incoming = ContentRequest(body, query_fields(request), kind, boundary=form_boundary(request))
         refuse_if_longer((body.declared or 0) - incoming.beside_file, incoming.kinds())
         async with api.gate.admit(caller, body) as standings:
@@ -52,11 +52,11 @@ async def replace_content(
     return Response(shown, headers={**headers_of(replaced.image), **rate_limit_headers(standings)})
 
 
-def _kind(api: ImagesApi, image: Image) -> UploadKind:
-    kind = api.kinds.get(image.kind)
-    if kind is None:
-        raise Problem(Code.CONFLICT, f"There is no kind {image.kind!r} any more. Upload a new image of another kind.")
-    return kind
+def _kind(record: DeliveryRecord) -> UploadKind:
+    if record.kind is None:
+        gone = record.image.kind
+        raise Problem(Code.CONFLICT, f"There is no kind {gone!r} any more. Upload a new image of another kind.")
+    return record.kind
 
 
 class ContentRequest:

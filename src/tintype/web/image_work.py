@@ -4,7 +4,6 @@ Both are its owner's: the holder of the tenant's API key, or of the delete token
 """
 
 import asyncio
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -18,8 +17,8 @@ from tintype.domain.errors import Code, FieldError, Problem
 from tintype.domain.format import Format
 from tintype.domain.idempotency import Attempt, fingerprint, read_key
 from tintype.domain.image import SERVED, Image
-from tintype.domain.kind import UploadKind, presets_of
 from tintype.domain.transform import Output, Variant
+from tintype.reads.delivery import DeliveryRecord
 from tintype.usecases.make_variants import MakeVariants
 from tintype.usecases.repeat_request import RepeatRequest
 from tintype.usecases.reprocess_image import ReprocessImage
@@ -73,10 +72,11 @@ async def make_variants(
 ) -> Response[VariantsMade]:
     """Return the variants once they are there."""
     change = await change_request(request, work.images, image_id)
-    image = change.permitted((await work.images.records.get(ref_of(image_id))).image)
+    record = await work.images.records.get(ref_of(image_id))
+    image = change.permitted(record.image)
     if image.state not in SERVED:
         raise Problem(Code.CONFLICT, f"This image is {image.state}: nothing can be made of it.")
-    variants = _wanted(work.images.kinds, image, data)
+    variants = _wanted(record, data)
     attempt = await _attempt(request, work.images, image, data)
     if (kept := await work.repeat_request.answered_before(image.tenant, attempt)) is not None:
         headers = {"idempotent-replayed": "true", **UNSHARED}
@@ -105,16 +105,16 @@ async def _attempt(request: ApiRequest, api: ImagesApi, image: Image, data: Vari
     return Attempt(key, fingerprint(f"POST /images/{image.ref}/variants", said)) if key else None
 
 
-def _wanted(kinds: Mapping[str, UploadKind], image: Image, data: VariantsWanted) -> list[Variant]:
+def _wanted(record: DeliveryRecord, data: VariantsWanted) -> list[Variant]:
     if data.transform is not None:
         message = "Transforms are not there yet. Name a preset."
         raise Problem(Code.REQUEST_INVALID, message, errors=(FieldError("transform", message),))
-    presets = presets_of(image.recipe, kinds.get(image.kind))
+    presets = record.presets
     preset = next((preset for preset in presets if preset.name == data.preset), None)
     if preset is None:
         message = f"There is no such preset; this image has {', '.join(preset.name for preset in presets)}."
         raise Problem(Code.REQUEST_INVALID, message, errors=(FieldError("preset", message),))
-    formats = (Format(data.format),) if data.format else image.recipe.outputs
+    formats = (Format(data.format),) if data.format else record.image.recipe.outputs
     return [Variant(preset.name, Output(preset.transform, fmt)) for fmt in formats]
 
 

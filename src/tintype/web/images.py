@@ -12,10 +12,11 @@ from tintype.domain.actor import Scope
 from tintype.domain.change import entity_tag
 from tintype.domain.errors import Code, FieldError, Problem
 from tintype.domain.idempotency import read_key
-from tintype.domain.image import Image
-from tintype.domain.kind import UploadKind, presets_of
+from tintype.domain.kind import UploadKind
 from tintype.domain.tokens import Purpose, parse_token
 from tintype.domain.transform import Output, Variant
+from tintype.reads.delivery import DeliveryRecord
+from tintype.reads.tenants import TenantSettings
 from tintype.storage.intake import refuse_if_longer
 from tintype.usecases.upload_image import Accepted, Repeatable, Repeated
 from tintype.web.auth import Caller
@@ -53,17 +54,18 @@ async def create_image(request: ApiRequest, api: NamedDependency[ImagesApi]) -> 
     """Take an image in; it is safe when this answers."""
     async with receiving(request, api) as body:
         caller = await api.caller(request)
-        _refuse_stranger(api, caller)
+        tenant = await api.tenants.get(caller.tenant)
+        _refuse_stranger(tenant, caller)
         async with api.gate.admit(caller, body) as standings:
-            incoming = _incoming(request, body, api.kinds, caller)
+            incoming = _incoming(request, body, tenant.kinds, caller)
             refuse_if_longer((body.declared or 0) - incoming.beside_file, incoming.kinds())
             outcome = await api.upload_image(incoming, _repeatable(request, caller, api.base_url(request)))
     return await _answer(request, api, outcome, rate_limit_headers(standings))
 
 
-def _refuse_stranger(api: ImagesApi, caller: Caller) -> None:
-    if caller.actor is None and not api.anonymous_uploads:
-        raise Problem(Code.AUTH_REQUIRED, "This server takes no anonymous uploads. Send an API key as Bearer.")
+def _refuse_stranger(tenant: TenantSettings, caller: Caller) -> None:
+    if caller.actor is None and not tenant.anonymous_uploads:
+        raise Problem(Code.AUTH_REQUIRED, "This site takes no anonymous uploads. Send an API key as Bearer.")
     if caller.actor is not None:
         caller.actor.need(Scope.IMAGES_WRITE)
 
@@ -126,8 +128,7 @@ async def get_image(
             return _not_modified(headers)
         views = await api.views.of(seen.record)
         return Response(present_image(seen.image, base_url, owner=seen.owner, views=views), headers=headers)
-    image = seen.image
-    return _redirect(_bytes_url(api, image, size, base_url, read_token))
+    return _redirect(_bytes_url(seen.record, size, base_url, read_token))
 
 
 def _not_modified(headers: Mapping[str, str]) -> Response[Any]:
@@ -138,11 +139,12 @@ def _redirect(location: str) -> Response[Any]:
     return Response(b"", status_code=302, headers={"location": location, **UNSHARED}, media_type="text/plain")
 
 
-def _bytes_url(api: ImagesApi, image: Image, size: str, base_url: str, read_token: str | None) -> str:
+def _bytes_url(record: DeliveryRecord, size: str, base_url: str, read_token: str | None) -> str:
+    image = record.image
     token = f"&token={read_token}" if parse_token(Purpose.READ, read_token or "") else ""
     if size == "original":
         return f"{base_url}/i/{image.ref}/original.{image.format.extension}?v={image.version}{token}"
-    names = [preset.name for preset in presets_of(image.recipe, api.kinds.get(image.kind))]
+    names = [preset.name for preset in record.presets]
     if size not in names:
         known = ", ".join(names)
         raise Problem(Code.REQUEST_UNREADABLE, f"There is no size {size[:40]!r}; this image has {known} and original.")
@@ -172,7 +174,7 @@ async def list_variants(
             present_variant(
                 image, variant, record.variants.get(variant.output.digest), eager=preset.eager, base_url=base_url
             )
-            for preset in presets_of(image.recipe, api.kinds.get(image.kind))
+            for preset in record.presets
             for variant in (Variant(preset.name, Output(preset.transform, fmt)) for fmt in image.recipe.outputs)
         ]
     }

@@ -1,6 +1,5 @@
 """What the handlers of `/api/v1/images` have in common: what they work with, who asks, which image is meant."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,13 +11,13 @@ from tintype.domain.change import ChangeRequest, entity_tag, expired, owns
 from tintype.domain.errors import Code, Problem
 from tintype.domain.ids import BadId, ImageRef
 from tintype.domain.image import Image, State
-from tintype.domain.kind import UploadKind
 from tintype.domain.tokens import Purpose, Token, parse_token
 from tintype.domain.visibility import may_view
 from tintype.reads.delivery import DeliveryRecord, DeliveryRecords
 from tintype.reads.image_list import ImageList
 from tintype.reads.progress import Progress
 from tintype.reads.receipts import Receipts
+from tintype.reads.tenants import Tenants
 from tintype.reads.views import Views
 from tintype.telemetry.metrics import Metrics
 from tintype.usecases.change_image import ChangeImage
@@ -58,10 +57,9 @@ class ImagesApi:
     gate: UploadGate
     proxies: Proxies
     metrics: Metrics
-    kinds: Mapping[str, UploadKind]
+    tenants: Tenants
     body_limits: BodyLimits
     public_url: str | None
-    anonymous_uploads: bool
 
     def base_url(self, request: ApiRequest) -> str:
         """Return where clients reach us: as configured, else as this one did."""

@@ -38,9 +38,10 @@ async def oembed(request: ApiRequest, api: NamedDependency[ImagesApi]) -> Respon
     """Describe the picture of a share page."""
     wanted = _wanted(request)
     base_url = api.base_url(request)
-    image = (await _shared(api, wanted.url, base_url)).image
-    size = embedded_size(image, api.kinds, wanted.width, wanted.height)
-    thumbnail = next((each for each in _thumbnails(api, image) if each.fits(wanted.width, wanted.height)), None)
+    record = await _shared(api, wanted.url, base_url)
+    image = record.image
+    size = embedded_size(image, record.presets, wanted.width, wanted.height)
+    thumbnail = next((each for each in _thumbnails(record) if each.fits(wanted.width, wanted.height)), None)
     media_type, written = _FORMATS[wanted.format]
     headers = {
         "cache-control": f"public, max-age={CACHE_SECONDS}",
@@ -99,10 +100,10 @@ def _nothing() -> Problem:
     return Problem(Code.NOT_FOUND, "There is no share page at this address that everybody may see.")
 
 
-def _thumbnails(api: ImagesApi, image: Image) -> list[Size]:
+def _thumbnails(record: DeliveryRecord) -> list[Size]:
     """Return what the job has made, the largest first."""
-    eager = {preset.name for preset in image.recipe.presets if preset.eager}
-    return [size for size in preset_sizes(image, api.kinds) if size.name in eager]
+    eager = {preset.name for preset in record.image.recipe.presets if preset.eager}
+    return [size for size in preset_sizes(record.image, record.presets) if size.name in eager]
 
 
 def _fields(image: Image, base_url: str, size: Size | None, thumbnail: Size | None) -> Fields:

@@ -4,7 +4,7 @@ What the pages say about limits and errors is taken from the settings and the co
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from string import Template
@@ -25,6 +25,9 @@ POLICY: Final = (
 )
 """Only our own files run, and nobody may frame the page."""
 
+REMEMBERED_PAGES: Final = 32
+"""For tenants with limits of their own; 60 kB each."""
+
 _READING: Final = (HttpMethod.GET, HttpMethod.HEAD)
 
 _TYPES: Final = {
@@ -44,13 +47,30 @@ class PageFile:
     etag: str
 
 
-def page_routes(limits: Limits) -> Router:
-    """Return the routes of the pages; `limits` are those of the kind that the upload page sends."""
+def page_routes(limits: Limits, limits_of_host: Callable[[str], Awaitable[Limits]]) -> Router:
+    """Return the routes of the pages.
+
+    `limits` are those of the kind that the upload page sends, and `limits_of_host` gives those of a host's tenant.
+    """
     files = _read_files(_words(limits))
+    pages: dict[Limits, dict[str, PageFile]] = {limits: files}
 
     @route("/", http_method=_READING, include_in_schema=False)
     async def home(request: Request[Any, Any, AppState]) -> Response[bytes]:
-        return _serve(request, files, "index.html")
+        theirs = await _limits(request)
+        if theirs not in pages:
+            if len(pages) >= REMEMBERED_PAGES:
+                pages.clear()
+            pages[theirs] = _read_files(_words(theirs))
+        return _serve(request, pages[theirs], "index.html")
+
+    async def _limits(request: Request[Any, Any, AppState]) -> Limits:
+        try:
+            return await limits_of_host(request.headers.get("host", ""))
+        except Problem as problem:
+            if problem.code is not Code.UNAVAILABLE:
+                raise
+            return limits  # the page is there when the database is not, and says so when somebody sends a file
 
     @route("/docs", http_method=_READING, include_in_schema=False)
     async def reference(request: Request[Any, Any, AppState]) -> Response[bytes]:

@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import parse_qsl
@@ -14,7 +13,6 @@ from tintype.domain.format import Format
 from tintype.domain.ids import BadId, ImageRef
 from tintype.domain.image import Image, State
 from tintype.domain.keys import original_key
-from tintype.domain.kind import UploadKind, presets_of
 from tintype.domain.transform import Output, Preset, Variant
 from tintype.domain.view import is_large
 from tintype.ports.blobs import BlobMissing, BlobStore
@@ -87,13 +85,11 @@ class Representations:
         records: DeliveryRecords,
         make_variants: MakeVariants,
         blobs: BlobStore,
-        kinds: Mapping[str, UploadKind],
         backlog: Backlog,
     ) -> None:
         self._records = records
         self._make_variants = make_variants
         self._blobs = blobs
-        self._kinds = kinds
         self._backlog = backlog
 
     async def find(self, record: DeliveryRecord, wanted: Wanted, accept: str | None) -> Representation | Later:
@@ -103,7 +99,7 @@ class Representations:
         """
         if wanted.name == "original":
             return await self._original(record.image, wanted)
-        image, preset = record.image, self._preset(record.image, wanted.name)
+        image, preset = record.image, _preset(record, wanted.name)
         fmt = _format(image, wanted.extension, accept)
         variant = Variant(preset.name, Output(preset.transform, fmt))
         row = await self._there(record, variant) or await self._made(record, variant, eager=preset.eager)
@@ -127,14 +123,6 @@ class Representations:
         etag = f'"{image.sha256.hex()[:32]}"'
         file = StoredFile(key, self._blobs.path(key), image.format, image.size, etag, "original")
         return represent(image, file, negotiated=False, versioned=wanted.version is not None, large=True)
-
-    def _preset(self, image: Image, name: str) -> Preset:
-        presets = presets_of(image.recipe, self._kinds.get(image.kind))
-        for preset in presets:
-            if preset.name == name:
-                return preset
-        names = ", ".join(preset.name for preset in presets)
-        raise Problem(Code.NOT_FOUND, f"There is no preset {name!r}; this image has {names} and original.")
 
     async def _there(self, record: DeliveryRecord, variant: Variant) -> VariantRow | None:
         """Return the variant if its file is there: one that was lost is made again."""
@@ -165,6 +153,15 @@ class Representations:
             raise
         finally:
             self._records.forget((image.id,))  # what is remembered lacks the variant
+
+
+def _preset(record: DeliveryRecord, name: str) -> Preset:
+    presets = record.presets
+    for preset in presets:
+        if preset.name == name:
+            return preset
+    names = ", ".join(preset.name for preset in presets)
+    raise Problem(Code.NOT_FOUND, f"There is no preset {name!r}; this image has {names} and original.")
 
 
 def _format(image: Image, extension: str | None, accept: str | None) -> Format:

@@ -73,7 +73,7 @@ async def share_page(request: ApiRequest, api: NamedDependency[ImagesApi], image
         return _notice(image, *_HIDDEN[image.state])
     shared = SharedImage(
         image=image,
-        shown=shown_size(image, api.kinds),
+        shown=shown_size(image, seen.record.presets),
         original=original_size(image),
         base_url=api.base_url(request),
         views=await api.views.of(seen.record),

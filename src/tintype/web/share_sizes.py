@@ -1,12 +1,11 @@
 """Which sizes of an image there are to share: how large each comes out, and which of them shows the whole picture."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from tintype.domain.format import Format
 from tintype.domain.image import Image, State
-from tintype.domain.kind import UploadKind, presets_of
 from tintype.domain.transform import Fit, Preset
 from tintype.imaging.geometry import place
 
@@ -40,9 +39,9 @@ def original_size(image: Image) -> Size:
     return Size("original", path, path, image.width, image.height, image.format.media_type, whole=True)
 
 
-def preset_sizes(image: Image, kinds: Mapping[str, UploadKind]) -> list[Size]:
+def preset_sizes(image: Image, presets: Sequence[Preset]) -> list[Size]:
     """Return what its presets make of the image, as JPEG, the largest first: every program can show one."""
-    sizes = [_preset_size(image, preset) for preset in presets_of(image.recipe, kinds.get(image.kind))]
+    sizes = [_preset_size(image, preset) for preset in presets]
     return sorted(sizes, key=lambda size: size.width * size.height, reverse=True)
 
 
@@ -60,17 +59,17 @@ def _preset_size(image: Image, preset: Preset) -> Size:
     )
 
 
-def shown_size(image: Image, kinds: Mapping[str, UploadKind]) -> Size:
+def shown_size(image: Image, presets: Sequence[Preset]) -> Size:
     """Return what a page shows: the largest whole size; the original if that moves, is small, or all there is."""
     original = original_size(image)
     if image.state is not State.READY or image.frames > 1 or image.size <= SMALL_ORIGINAL_BYTES:
         return original
-    return next((size for size in preset_sizes(image, kinds) if size.whole), original)
+    return next((size for size in preset_sizes(image, presets) if size.whole), original)
 
 
-def embedded_size(image: Image, kinds: Mapping[str, UploadKind], width: int | None, height: int | None) -> Size | None:
+def embedded_size(image: Image, presets: Sequence[Preset], width: int | None, height: int | None) -> Size | None:
     """Return the largest size within the limits, a whole one if there is any; None when the smallest is too large."""
-    shown = shown_size(image, kinds)
-    wholes = [size for size in (shown, *preset_sizes(image, kinds), original_size(image)) if size.whole]
-    cropped = [size for size in preset_sizes(image, kinds) if not size.whole]
+    shown = shown_size(image, presets)
+    wholes = [size for size in (shown, *preset_sizes(image, presets), original_size(image)) if size.whole]
+    cropped = [size for size in preset_sizes(image, presets) if not size.whole]
     return next((size for size in (*wholes, *cropped) if size.fits(width, height)), None)

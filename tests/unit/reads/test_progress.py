@@ -17,7 +17,7 @@ AT_ONCE: Final = LOOK_SECONDS / 5
 
 def hearing_records() -> DeliveryRecords:
     database = Database(DatabaseConfig("postgresql://nowhere/x"))
-    records = DeliveryRecords(database, DatabaseClock(database))
+    records = DeliveryRecords(database, DatabaseClock(database), cast("Any", None))
     records.hearing(True)
     return records
 

@@ -1,4 +1,5 @@
 import pytest
+from litestar import Router
 from litestar.testing import create_test_client
 
 from tintype.domain.errors import Code
@@ -7,9 +8,16 @@ from tintype.domain.kind import Limits
 from tintype.web.page import page_routes
 
 
+def page_of_host(limits: Limits) -> Router:
+    async def same(_: str) -> Limits:
+        return limits
+
+    return page_routes(limits, same)
+
+
 def page_of(max_bytes: int, *formats: Format) -> str:
     limits = Limits(max_bytes=max_bytes, max_pixels=1, max_frames=1, formats=frozenset(formats))
-    with create_test_client(page_routes(limits)) as client:
+    with create_test_client(page_of_host(limits)) as client:
         return client.get("/").text
 
 
@@ -32,7 +40,7 @@ def test_the_page_names_and_accepts_the_formats_of_the_settings() -> None:
 
 def test_every_code_has_a_status_of_its_kind() -> None:
     limits = Limits(max_bytes=1, max_pixels=1, max_frames=1, formats=frozenset({Format.PNG}))
-    with create_test_client(page_routes(limits)) as client:
+    with create_test_client(page_of_host(limits)) as client:
         errors = {error["code"]: error["status"] for error in client.get("/docs/errors.json").json()}
     assert errors.keys() == set(Code)
     assert errors["image.too_large"] == 413
