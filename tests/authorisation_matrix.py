@@ -58,6 +58,9 @@ GET    /oembed                                 404  404  404  404  404  404  404
 GET    /api/v1/jobs                            401  403  403  403  ok   ok   403  ok   ok   403  401  401
 POST   /api/v1/jobs/{job_id}/retry             401  403  403  403  404  404  403  ok   ok   403  401  401
 DELETE /api/v1/jobs/{job_id}                   401  403  403  403  404  404  403  ok   ok   403  401  401
+# The audit log
+GET    /api/v1/audit                           401  403  403  403  ok   ok   403  ok   ok   403  401  401
+GET    /api/v1/account/audit                   401  ok   ok   403  403  ok   ok   ok   403  403  401  401
 # Operations
 GET    /healthz                                ok   ok   ok   ok   ok   ok   ok   ok   ok   ok   ok   ok
 GET    /readyz                                 ok   ok   ok   ok   ok   ok   ok   ok   ok   ok   ok   ok

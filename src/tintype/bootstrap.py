@@ -16,6 +16,7 @@ from tintype.adapters.postgres_durability import violations_in
 from tintype.adapters.render_pool import RenderPool, RenderPoolConfig
 from tintype.adapters.staging_local import LocalStaging
 from tintype.adapters.view_journal import MappedViewJournal
+from tintype.bootstrap_privacy import privacy_routes, privacy_sweep
 from tintype.bootstrap_tenants import change_listener, limits_of_host, tenants_of
 from tintype.db.backlog import Backlog, BacklogLimits
 from tintype.db.clock import DatabaseClock
@@ -137,7 +138,9 @@ def build_api(settings: Settings) -> Application:
     """Return the application; its lifespan opens and closes everything."""
     parts = _parts(settings, DatabaseConfig(_database_url(settings)), renderers=API_RENDERERS, nice=API_NICE)
     records = DeliveryRecords(parts.database, parts.clock, parts.tenants.kinds_of)
-    authenticator = Authenticator(parts.database, parts.tenants, server_key=server_key(settings))
+    authenticator = Authenticator(
+        parts.database, parts.tenants, server_key=server_key(settings), noted=settings.privacy.noted
+    )
     listener = change_listener(parts.config, records, parts.tenants)
 
     progress = Progress(
@@ -175,6 +178,7 @@ def build_api(settings: Settings) -> Application:
         view_routes(images),
         share_routes(images),
         operation_routes(OperationsApi(parts.database, parts.blobs, parts.metrics)),
+        privacy_routes(parts.database, authenticator, images.proxies),
         page_routes(settings.kinds[DEFAULT_KIND].limits, limits_of_host(authenticator, parts.tenants)),
     ]
     litestar = make_litestar(routes, on_startup=[start], on_shutdown=[stop])
@@ -326,6 +330,8 @@ def _periodic_tasks(settings: Settings, parts: _Parts) -> Iterator[PeriodicTask]
         trash_keep=settings.trash_keep,
     )
     yield PeriodicTask("sweep", schedule["sweep"], sweep)
+    sweep_privacy = privacy_sweep(settings, parts.database, parts.clock)
+    yield PeriodicTask("sweep_privacy", schedule["sweep_privacy"], sweep_privacy)
     upkeep = upkeep_of(settings, parts.database)
     yield PeriodicTask("gc", schedule["gc"], upkeep.collect_garbage)
     yield PeriodicTask("sweep_requests", schedule["sweep_requests"], lambda: sweep_requests(parts.database))

@@ -1,4 +1,4 @@
-"""The command line: `tintype serve | migrate | doctor | key | jobs | reprocess | gc | verify`."""
+"""The command line: `tintype serve | migrate | doctor | key | jobs | reprocess | gc | verify | audit`."""
 
 import argparse
 import os
@@ -47,6 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "reprocess": _reprocess,
         "gc": _gc,
         "verify": _verify,
+        "audit": _audit,
     }[options.command]
     return command(settings, options)
 
@@ -86,7 +87,16 @@ def _parser() -> argparse.ArgumentParser:
     verify.add_argument("--quick", action="store_true", help="compare rows and files, and read no file")
     verify.add_argument("--json", action="store_true", help="print counts and names as JSON")
     verify.add_argument("--grace", type=float, metavar="HOURS", help="forgive leftovers that are younger (24)")
-    for command in (serve, migrate, doctor, key, jobs, reprocess, garbage, verify):
+    audit = commands.add_parser("audit", help="show who did what, newest first")
+    audit.add_argument("--tenant", help="of this tenant alone")
+    audit.add_argument("--action", help="this alone, such as image.purged")
+    audit.add_argument("--actor", help="by this acc_… or key_… alone")
+    audit.add_argument("--object", help="to this img_… or other id alone")
+    audit.add_argument("--from", dest="since", metavar="TIME", help="not before this day or time (UTC)")
+    audit.add_argument("--to", dest="until", metavar="TIME", help="before this day or time")
+    audit.add_argument("--limit", type=int, help="so many of each tenant at the most")
+    audit.add_argument("--json", action="store_true", help="as JSON, an entry on each line")
+    for command in (serve, migrate, doctor, key, jobs, reprocess, garbage, verify, audit):
         command.add_argument("--data", help="data directory (./data)")
         command.add_argument("--config", type=Path, help="settings file (./tintype.toml)")
     for name in ("run-api", "run-worker"):  # what `serve` starts; not for people
@@ -241,6 +251,22 @@ def _verify(settings: Settings, options: argparse.Namespace) -> int:
     except CannotStart as error:
         _complain(str(error))
         return 2
+
+
+def _audit(settings: Settings, options: argparse.Namespace) -> int:
+    from tintype.audit_command import WantedEntries, show_audit
+
+    wanted = WantedEntries(
+        tenant=options.tenant,
+        action=options.action,
+        actor=options.actor,
+        named=options.object,
+        since=options.since,
+        until=options.until,
+        limit=options.limit,
+        as_json=options.json,
+    )
+    return _with_database(settings, lambda url: show_audit(url, wanted, _say, _complain))
 
 
 def _say(line: str) -> None:

@@ -12,6 +12,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
+from tintype.domain.audit import Noted
 from tintype.domain.kind import UploadKind
 from tintype.domain.rate_limit import RateLimit, Scope, Unit
 from tintype.kind_settings import NAMED_TABLES, TABLE_EXPECTED, KindTables, put_named, read_kinds
@@ -19,6 +20,7 @@ from tintype.settings_reader import Reader
 from tintype.settings_values import (
     Network,
     amount,
+    at_least,
     blobs_url,
     cron,
     duration,
@@ -40,6 +42,9 @@ ENVIRONMENT_PREFIX: Final = "TINTYPE_"
 
 DEFAULT_TRASH_KEEP: Final = timedelta(days=30)
 """For a setting that is empty: a trash without an end would be a disk without one."""
+
+LEAST_AUDIT_KEEP: Final = timedelta(days=30)
+"""The database forgets nothing younger (migration 16)."""
 
 SECRET_KEY_FILE: Final = "secret.key"  # noqa: S105 -- a file's name
 """In the data directory: what tokens derive from, unless TINTYPE_SECRET_KEY says otherwise."""
@@ -107,6 +112,16 @@ class UpkeepSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class PrivacySettings:
+    """What is written down of people, and for how long what they asked for is kept."""
+
+    noted: Noted
+    audit_keep: timedelta
+    export_keep: timedelta
+    handle_keep: timedelta
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything that can be set, checked. Urls that are None mean: the built-in one."""
 
@@ -135,6 +150,7 @@ class Settings:
     render: RenderSettings
     jobs: JobSettings
     upkeep: UpkeepSettings
+    privacy: PrivacySettings
     trash_keep: timedelta
     """How long an image stays in the trash before it is purged."""
     schedule: dict[str, str | None]
@@ -269,6 +285,7 @@ def _build(read: Reader) -> Settings:
             grace_hours=read.read("upkeep.grace_hours", positive, 24.0),
             journal_days=read.read("upkeep.journal_days", whole(8, 100_000), 400),
         ),
+        privacy=_privacy(read),
         trash_keep=read.read("trash.keep", duration, None) or DEFAULT_TRASH_KEEP,
         schedule={name: read.read(f"schedule.{name}", cron, None) for name in read.table("schedule")},
         events=EventSettings(
@@ -286,6 +303,15 @@ def _jobs(read: Reader) -> JobSettings:
         overdue_seconds=read.read("jobs.overdue_seconds", positive, 1.0),
         overlong=read.read("jobs.overlong", whole(1, 1_000_000), 1),
         lost_seconds=read.read("jobs.lost_seconds", positive, 1.0),
+    )
+
+
+def _privacy(read: Reader) -> PrivacySettings:
+    return PrivacySettings(
+        noted=read.read("privacy.addresses", lambda value: Noted(one_of(*Noted)(value)), Noted.FULL),
+        audit_keep=read.read("privacy.audit_keep", at_least(LEAST_AUDIT_KEEP), LEAST_AUDIT_KEEP),
+        export_keep=read.read("privacy.export_keep", at_least(timedelta()), timedelta(days=7)),
+        handle_keep=read.read("privacy.handle_keep", at_least(timedelta()), timedelta()),
     )
 
 

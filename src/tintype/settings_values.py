@@ -99,6 +99,18 @@ def duration(value: object) -> timedelta | None:
     return timedelta(seconds=int(match[1]) * _SECONDS[match[2]])
 
 
+def at_least(least: timedelta) -> Callable[[object], timedelta]:
+    """Accept a span of time that is not shorter."""
+
+    def convert(value: object) -> timedelta:
+        span = duration(value)
+        if span is None or span < least:
+            raise ValueError(f"is less than {least.days} days" if least.days else "is not a time such as 90s or 30d")
+        return span
+
+    return convert
+
+
 def cron(value: object) -> str | None:
     """Return a cron expression of five fields, or None for `off`."""
     if value in {"off", False, ""}:

@@ -11,11 +11,12 @@ from tintype.domain.image import Image
 
 
 class Cause(StrEnum):
-    """Why an image was purged: somebody asked for it, its time in the trash was over, or its own."""
+    """Why an image was purged: somebody asked for it, its time in the trash was over, its own, or its account's."""
 
     REQUEST = "request"
     TRASH = "trash"
     EXPIRY = "expiry"
+    ACCOUNT = "account"
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,32 @@ CREATE TYPE tintype.procrastinate_job_to_defer_v1 AS (
 
 ALTER TYPE tintype.procrastinate_job_to_defer_v1 OWNER TO tintype_owner;
 
+CREATE FUNCTION tintype.append_to_audit_log(in_action text, in_result text, in_via text, in_actor bigint, in_key bigint, in_address text, in_account bigint, in_object text, in_detail jsonb) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'tintype', 'pg_temp'
+    AS $$
+DECLARE
+    moment timestamptz;
+BEGIN
+    LOOP
+        moment := clock_timestamp();
+        INSERT INTO audit_log (tenant, id, at, action, result, via, actor, key, address, account, object, detail)
+        VALUES (current_tenant(), audit_id(moment) + floor(random() * 4096)::int8, moment, in_action, in_result, in_via,
+                in_actor, in_key, in_address, in_account, in_object, in_detail)
+        ON CONFLICT (tenant, id) DO NOTHING;
+        EXIT WHEN FOUND;
+    END LOOP;
+END $$;
+
+ALTER FUNCTION tintype.append_to_audit_log(in_action text, in_result text, in_via text, in_actor bigint, in_key bigint, in_address text, in_account bigint, in_object text, in_detail jsonb) OWNER TO tintype_owner;
+
+CREATE FUNCTION tintype.audit_id(in_moment timestamp with time zone) RETURNS bigint
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$ SELECT greatest(0, least(2251799813685247, (extract(epoch FROM in_moment) * 1000000)::int8 - 1767225600000000))
+                 << 12 $$;
+
+ALTER FUNCTION tintype.audit_id(in_moment timestamp with time zone) OWNER TO tintype_owner;
+
 CREATE FUNCTION tintype.current_tenant() RETURNS bigint
     LANGUAGE sql STABLE PARALLEL SAFE
     AS $$ SELECT nullif(current_setting('app.tenant', true), '')::int8 $$;
@@ -94,6 +120,24 @@ CREATE FUNCTION tintype.find_session(in_bucket smallint, in_id bigint, OUT tenan
           WHERE s.bucket = in_bucket AND s.id = in_id AND s.expires_at > now() AND a.state <> 'deleted' $$;
 
 ALTER FUNCTION tintype.find_session(in_bucket smallint, in_id bigint, OUT tenant bigint, OUT account bigint, OUT secret_hash bytea, OUT role text, OUT suspended boolean) OWNER TO tintype_owner;
+
+CREATE FUNCTION tintype.forget_audit_entries(in_before timestamp with time zone, in_limit integer) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'tintype', 'pg_temp'
+    AS $$
+DECLARE
+    forgotten int8;
+BEGIN
+    IF in_before > clock_timestamp() - interval '30 days' THEN
+        RAISE EXCEPTION 'the audit log keeps the last 30 days' USING ERRCODE = 'check_violation';
+    END IF;
+    DELETE FROM audit_log WHERE tenant = current_tenant() AND id IN (
+        SELECT id FROM audit_log WHERE tenant = current_tenant() AND id < audit_id(in_before) ORDER BY id LIMIT in_limit);
+    GET DIAGNOSTICS forgotten = ROW_COUNT;
+    RETURN forgotten;
+END $$;
+
+ALTER FUNCTION tintype.forget_audit_entries(in_before timestamp with time zone, in_limit integer) OWNER TO tintype_owner;
 
 CREATE FUNCTION tintype.image_words(title text, alt text, tags text[]) RETURNS tsvector
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -733,6 +777,13 @@ CREATE FUNCTION tintype.tenant_by_slug(in_slug text) RETURNS bigint
 
 ALTER FUNCTION tintype.tenant_by_slug(in_slug text) OWNER TO tintype_owner;
 
+CREATE FUNCTION tintype.tenant_of_deletion(in_bucket smallint, in_account bigint) RETURNS bigint
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'tintype', 'pg_temp'
+    AS $$ SELECT tenant FROM account_deletions WHERE bucket = in_bucket AND account = in_account $$;
+
+ALTER FUNCTION tintype.tenant_of_deletion(in_bucket smallint, in_account bigint) OWNER TO tintype_owner;
+
 CREATE FUNCTION tintype.tenant_of_host(in_host text) RETURNS bigint
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'tintype', 'pg_temp'
@@ -770,6 +821,42 @@ CREATE FUNCTION tintype.trashed_before(in_time timestamp with time zone, in_afte
           ORDER BY i.trashed_at, i.id LIMIT in_limit $$;
 
 ALTER FUNCTION tintype.trashed_before(in_time timestamp with time zone, in_after timestamp with time zone, in_after_id bigint, in_limit integer) OWNER TO tintype_owner;
+
+CREATE TABLE tintype.account_deletions (
+    bucket smallint NOT NULL,
+    account bigint NOT NULL,
+    tenant bigint NOT NULL,
+    cause text NOT NULL,
+    state text NOT NULL,
+    token_hash bytea,
+    removed jsonb DEFAULT '{}'::jsonb NOT NULL,
+    requested_at timestamp with time zone DEFAULT now() NOT NULL,
+    finished_at timestamp with time zone,
+    CONSTRAINT account_deletions_cause_check CHECK ((cause = ANY (ARRAY['request'::text, 'operator'::text, 'journal'::text]))),
+    CONSTRAINT account_deletions_state_check CHECK ((state = ANY (ARRAY['under_way'::text, 'done'::text]))),
+    CONSTRAINT account_deletions_token_hash_check CHECK ((length(token_hash) = 32))
+);
+
+ALTER TABLE tintype.account_deletions OWNER TO tintype_owner;
+
+CREATE TABLE tintype.account_exports (
+    bucket smallint NOT NULL,
+    account bigint NOT NULL,
+    tenant bigint NOT NULL,
+    id bigint NOT NULL,
+    state text NOT NULL,
+    images_total bigint DEFAULT 0 NOT NULL,
+    images_done bigint DEFAULT 0 NOT NULL,
+    size bigint,
+    sha256 bytea,
+    requested_at timestamp with time zone DEFAULT now() NOT NULL,
+    finished_at timestamp with time zone,
+    expires_at timestamp with time zone,
+    CONSTRAINT account_exports_sha256_check CHECK ((length(sha256) = 32)),
+    CONSTRAINT account_exports_state_check CHECK ((state = ANY (ARRAY['waiting'::text, 'running'::text, 'ready'::text, 'failed'::text])))
+);
+
+ALTER TABLE tintype.account_exports OWNER TO tintype_owner;
 
 CREATE TABLE tintype.accounts (
     bucket smallint NOT NULL,
@@ -813,6 +900,26 @@ CREATE TABLE tintype.api_keys (
 );
 
 ALTER TABLE tintype.api_keys OWNER TO tintype_owner;
+
+CREATE TABLE tintype.audit_log (
+    tenant bigint NOT NULL,
+    id bigint NOT NULL,
+    at timestamp with time zone NOT NULL,
+    action text NOT NULL,
+    result text NOT NULL,
+    via text NOT NULL,
+    actor bigint,
+    key bigint,
+    address text,
+    account bigint,
+    object text,
+    detail jsonb DEFAULT '{}'::jsonb NOT NULL,
+    CONSTRAINT audit_log_action_check CHECK ((action ~ '^[a-z_]+\.[a-z_]+$'::text)),
+    CONSTRAINT audit_log_result_check CHECK ((result = ANY (ARRAY['done'::text, 'refused'::text]))),
+    CONSTRAINT audit_log_via_check CHECK ((via = ANY (ARRAY['api'::text, 'command'::text, 'system'::text])))
+);
+
+ALTER TABLE tintype.audit_log OWNER TO tintype_owner;
 
 CREATE TABLE tintype.blob_refs (
     bucket smallint NOT NULL,
@@ -1024,7 +1131,7 @@ CREATE TABLE tintype.purges (
     statuses integer[],
     probed_at timestamp with time zone,
     owner bigint,
-    CONSTRAINT purges_cause_check CHECK ((cause = ANY (ARRAY['request'::text, 'trash'::text, 'expiry'::text])))
+    CONSTRAINT purges_cause_check CHECK ((cause = ANY (ARRAY['request'::text, 'trash'::text, 'expiry'::text, 'account'::text])))
 );
 
 ALTER TABLE tintype.purges OWNER TO tintype_owner;
@@ -1140,6 +1247,12 @@ ALTER TABLE ONLY tintype.procrastinate_jobs ALTER COLUMN id SET DEFAULT nextval(
 
 ALTER TABLE ONLY tintype.procrastinate_periodic_defers ALTER COLUMN id SET DEFAULT nextval('tintype.procrastinate_periodic_defers_id_seq'::regclass);
 
+ALTER TABLE ONLY tintype.account_deletions
+    ADD CONSTRAINT account_deletions_pkey PRIMARY KEY (bucket, account);
+
+ALTER TABLE ONLY tintype.account_exports
+    ADD CONSTRAINT account_exports_pkey PRIMARY KEY (bucket, account);
+
 ALTER TABLE ONLY tintype.accounts
     ADD CONSTRAINT accounts_pkey PRIMARY KEY (bucket, id);
 
@@ -1148,6 +1261,9 @@ ALTER TABLE ONLY tintype.api_keys
 
 ALTER TABLE tintype.images
     ADD CONSTRAINT attachment_is_whole CHECK (((attached_type IS NULL) = (attached_id IS NULL))) NOT VALID;
+
+ALTER TABLE ONLY tintype.audit_log
+    ADD CONSTRAINT audit_log_pkey PRIMARY KEY (tenant, id);
 
 ALTER TABLE ONLY tintype.blob_refs
     ADD CONSTRAINT blob_refs_pkey PRIMARY KEY (bucket, tenant, sha256, image, version);
@@ -1227,7 +1343,19 @@ ALTER TABLE ONLY tintype.view_days
 ALTER TABLE ONLY tintype.view_totals
     ADD CONSTRAINT view_totals_pkey PRIMARY KEY (bucket, image, slot);
 
+CREATE INDEX account_deletions_under_way ON tintype.account_deletions USING btree (tenant, account) WHERE (state = 'under_way'::text);
+
 CREATE INDEX api_keys_of_tenant ON tintype.api_keys USING btree (tenant, id DESC) WHERE (revoked_at IS NULL);
+
+CREATE INDEX audit_log_by_account ON tintype.audit_log USING btree (tenant, account, id DESC) WHERE (account IS NOT NULL);
+
+CREATE INDEX audit_log_by_action ON tintype.audit_log USING btree (tenant, action, id DESC);
+
+CREATE INDEX audit_log_by_actor ON tintype.audit_log USING btree (tenant, actor, id DESC) WHERE (actor IS NOT NULL);
+
+CREATE INDEX audit_log_by_key ON tintype.audit_log USING btree (tenant, key, id DESC) WHERE (key IS NOT NULL);
+
+CREATE INDEX audit_log_by_object ON tintype.audit_log USING btree (tenant, object, id DESC) WHERE (object IS NOT NULL);
 
 CREATE INDEX hostnames_of_tenant ON tintype.hostnames USING btree (tenant, host);
 
@@ -1281,6 +1409,8 @@ CREATE UNIQUE INDEX procrastinate_jobs_queueing_lock_idx_v1 ON tintype.procrasti
 
 CREATE INDEX procrastinate_periodic_defers_job_id_fkey_v1 ON tintype.procrastinate_periodic_defers USING btree (job_id);
 
+CREATE INDEX purges_of_owner ON tintype.purges USING btree (tenant, owner, image) WHERE (owner IS NOT NULL);
+
 CREATE INDEX sessions_of_account ON tintype.sessions USING btree (bucket, account, id DESC);
 
 CREATE TRIGGER procrastinate_jobs_notify_queue_job_aborted_v1 AFTER UPDATE OF abort_requested ON tintype.procrastinate_jobs FOR EACH ROW WHEN (((old.abort_requested = false) AND (new.abort_requested = true) AND (new.status = 'doing'::tintype.procrastinate_job_status))) EXECUTE FUNCTION tintype.procrastinate_notify_queue_abort_job_v1();
@@ -1313,9 +1443,15 @@ ALTER TABLE ONLY tintype.procrastinate_jobs
 ALTER TABLE ONLY tintype.procrastinate_periodic_defers
     ADD CONSTRAINT procrastinate_periodic_defers_job_id_fkey FOREIGN KEY (job_id) REFERENCES tintype.procrastinate_jobs(id);
 
+ALTER TABLE tintype.account_deletions ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE tintype.account_exports ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE tintype.accounts ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE tintype.api_keys ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE tintype.audit_log ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE tintype.blob_refs ENABLE ROW LEVEL SECURITY;
 
@@ -1333,9 +1469,15 @@ ALTER TABLE tintype.images ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE tintype.job_failures ENABLE ROW LEVEL SECURITY;
 
+CREATE POLICY of_tenant ON tintype.account_deletions USING ((tenant = tintype.current_tenant()));
+
+CREATE POLICY of_tenant ON tintype.account_exports USING ((tenant = tintype.current_tenant()));
+
 CREATE POLICY of_tenant ON tintype.accounts USING ((tenant = tintype.current_tenant()));
 
 CREATE POLICY of_tenant ON tintype.api_keys USING ((tenant = tintype.current_tenant()));
+
+CREATE POLICY of_tenant ON tintype.audit_log USING ((tenant = tintype.current_tenant()));
 
 CREATE POLICY of_tenant ON tintype.blob_refs USING ((tenant = tintype.current_tenant()));
 
@@ -1406,6 +1548,9 @@ GRANT ALL ON FUNCTION tintype.find_key(in_id bigint, OUT tenant bigint, OUT secr
 REVOKE ALL ON FUNCTION tintype.find_session(in_bucket smallint, in_id bigint, OUT tenant bigint, OUT account bigint, OUT secret_hash bytea, OUT role text, OUT suspended boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION tintype.find_session(in_bucket smallint, in_id bigint, OUT tenant bigint, OUT account bigint, OUT secret_hash bytea, OUT role text, OUT suspended boolean) TO tintype_app;
 
+REVOKE ALL ON FUNCTION tintype.forget_audit_entries(in_before timestamp with time zone, in_limit integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION tintype.forget_audit_entries(in_before timestamp with time zone, in_limit integer) TO tintype_app;
+
 REVOKE ALL ON FUNCTION tintype.lost_images(in_seconds double precision, in_limit integer, OUT tenant bigint, OUT id bigint, OUT version integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION tintype.lost_images(in_seconds double precision, in_limit integer, OUT tenant bigint, OUT id bigint, OUT version integer) TO tintype_app;
 
@@ -1429,6 +1574,9 @@ GRANT ALL ON FUNCTION tintype.take_tokens(in_tenant bigint, in_buckets smallint[
 REVOKE ALL ON FUNCTION tintype.tenant_by_slug(in_slug text) FROM PUBLIC;
 GRANT ALL ON FUNCTION tintype.tenant_by_slug(in_slug text) TO tintype_app;
 
+REVOKE ALL ON FUNCTION tintype.tenant_of_deletion(in_bucket smallint, in_account bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION tintype.tenant_of_deletion(in_bucket smallint, in_account bigint) TO tintype_app;
+
 REVOKE ALL ON FUNCTION tintype.tenant_of_host(in_host text) FROM PUBLIC;
 GRANT ALL ON FUNCTION tintype.tenant_of_host(in_host text) TO tintype_app;
 
@@ -1444,13 +1592,19 @@ GRANT ALL ON FUNCTION tintype.tenants_before(in_tenant bigint, in_limit integer)
 REVOKE ALL ON FUNCTION tintype.trashed_before(in_time timestamp with time zone, in_after timestamp with time zone, in_after_id bigint, in_limit integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION tintype.trashed_before(in_time timestamp with time zone, in_after timestamp with time zone, in_after_id bigint, in_limit integer) TO tintype_app;
 
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.account_deletions TO tintype_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.account_exports TO tintype_app;
+
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.accounts TO tintype_app;
 
-GRANT SELECT,INSERT ON TABLE tintype.api_keys TO tintype_app;
+GRANT SELECT,INSERT,DELETE ON TABLE tintype.api_keys TO tintype_app;
 
 GRANT UPDATE(revoked_at) ON TABLE tintype.api_keys TO tintype_app;
 
 GRANT UPDATE(last_used_at) ON TABLE tintype.api_keys TO tintype_app;
+
+GRANT SELECT,INSERT ON TABLE tintype.audit_log TO tintype_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.blob_refs TO tintype_app;
 

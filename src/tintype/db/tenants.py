@@ -54,3 +54,12 @@ async def every_tenant(database: Database) -> AsyncIterator[int]:
         if len(page) < PAGE_TENANTS:
             return
         last = page[-1]
+
+
+async def slug_of(connection: Connection) -> str:
+    """Return what the tenant of the transaction is called."""
+    cursor = await connection.execute("SELECT slug FROM tenants WHERE id = current_tenant()")
+    row = await cursor.fetchone()
+    if row is None:
+        raise LookupError("there is no such tenant")
+    return str(row[0])

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from tintype.domain.actor import Actor, Scope
+from tintype.domain.audit import Action, Entry, Requester, image_object
 from tintype.domain.errors import Code, Problem
 from tintype.domain.image import Image, State
 from tintype.domain.tokens import Token
@@ -33,6 +34,17 @@ class ChangeRequest:
     """The write token that the caller shows."""
     expected: frozenset[str] | None = None
     """The ETags of `If-Match`; None when any state will do."""
+    address: str | None = None
+    """Where the caller is, as far as that may be written down."""
+
+    @property
+    def by(self) -> Requester:
+        """Who asks, as the audit log knows them."""
+        return Requester(self.actor, self.address)
+
+    def entry(self, action: Action, image: Image, **detail: str | int | bool | None) -> Entry:
+        """Return what the audit log says once this was done to the image."""
+        return Entry(action=action, by=self.by, account=image.owner, object=image_object(image.id), detail=detail)
 
     def permitted(self, image: Image | None) -> Image:
         """Return the image that may be changed.

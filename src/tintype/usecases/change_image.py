@@ -8,11 +8,13 @@ ETag included.
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from tintype.db.audit import record
 from tintype.db.clock import DatabaseClock
 from tintype.db.image_life import save_details
 from tintype.db.images import get_image, lock_image
 from tintype.db.notify import notify_at_once
 from tintype.db.pool import Database
+from tintype.domain.audit import Action
 from tintype.domain.change import ChangeRequest, refuse_unless_live
 from tintype.domain.errors import Code, FieldError, Problem
 from tintype.domain.image import Image
@@ -54,6 +56,9 @@ class ChangeImage:
             if wanted == image:
                 return Changed(image, read_token)
             await save_details(connection, wanted)
+            if wanted.visibility is not image.visibility:
+                seen = {"before": image.visibility.value, "after": wanted.visibility.value}
+                await record(connection, request.entry(Action.VISIBILITY_CHANGED, image, **seen))
             await notify_at_once(connection, image.id)
             return Changed(await get_image(connection, image.id) or wanted, read_token)
 

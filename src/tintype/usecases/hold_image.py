@@ -4,11 +4,13 @@ A hold refuses purges and replacements, by people and by sweeps. It changes noth
 trash is open to it: out of sight is not destroyed.
 """
 
+from tintype.db.audit import record
 from tintype.db.image_life import set_hold
 from tintype.db.images import lock_image
 from tintype.db.notify import notify_at_once
 from tintype.db.pool import Database
 from tintype.domain.actor import Scope
+from tintype.domain.audit import Action
 from tintype.domain.change import ChangeRequest
 from tintype.domain.errors import Code, Problem
 
@@ -30,4 +32,6 @@ class HoldImage:
                 raise Problem(Code.AUTH_FORBIDDEN, "A legal hold is the operator's. Send an API key as Bearer.")
             if image.hold is not hold:
                 await set_hold(connection, image.id, hold=hold)
+                done = Action.IMAGE_HELD if hold else Action.IMAGE_RELEASED
+                await record(connection, request.entry(done, image))
                 await notify_at_once(connection, image.id)

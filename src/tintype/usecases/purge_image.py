@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from tintype.db.audit import record
 from tintype.db.blobs import delete_blob, delete_refs, lock_blob_for_purge, prove_lock
 from tintype.db.dead_letters import delete_dead_jobs_of_image
 from tintype.db.idempotency import forget_answers
@@ -30,6 +31,7 @@ from tintype.db.pool import Connection, Database
 from tintype.db.purges import Cause, insert_purge
 from tintype.db.variants import VariantRow, list_variants
 from tintype.db.views import delete_views
+from tintype.domain.audit import NOBODY, Action, Entry, Requester, image_object
 from tintype.domain.change import ChangeRequest, refuse_if_held
 from tintype.domain.errors import Problem
 from tintype.domain.image import Image, State
@@ -76,7 +78,7 @@ class PurgeImage:
         async with self._database.transaction(request.tenant) as connection:
             image = request.permitted(await lock_image(connection, request.image_id))
             refuse_if_held(image)
-            purge = await self._empty(connection, image, kinds, Cause.REQUEST)
+            purge = await self._empty(connection, image, kinds, Cause.REQUEST, by=request.by)
         await self._finish_soon(purge)
 
     async def due(self, *, tenant: int, image_id: int, cause: Cause, before: datetime) -> bool:
@@ -98,6 +100,17 @@ class PurgeImage:
             if image is None or image.state is State.PURGED:
                 return False
             purge = await self._empty(connection, image, kinds, Cause.REQUEST)
+        await self._finish_soon(purge)
+        return True
+
+    async def with_account(self, tenant: int, image_id: int, account: int) -> bool:
+        """Purge an image of an account that is deleted, unless a hold keeps it; return whether it was purged."""
+        kinds = await self._kinds_of(tenant)
+        async with self._database.transaction(tenant) as connection:
+            image = await lock_image(connection, image_id)
+            if image is None or image.owner != account or image.hold or image.state is State.PURGED:
+                return False
+            purge = await self._empty(connection, image, kinds, Cause.ACCOUNT)
         await self._finish_soon(purge)
         return True
 
@@ -127,7 +140,13 @@ class PurgeImage:
             await self.finish(purge)
 
     async def _empty(
-        self, connection: Connection, image: Image, kinds: Mapping[str, UploadKind], cause: Cause
+        self,
+        connection: Connection,
+        image: Image,
+        kinds: Mapping[str, UploadKind],
+        cause: Cause,
+        *,
+        by: Requester = NOBODY,
     ) -> Purge:
         made = await list_variants(connection, tenant=image.tenant, sha256=image.sha256)
         traces = self._traces(image, made, kinds)
@@ -140,6 +159,7 @@ class PurgeImage:
         await enqueue_finish_purge(connection, purge)
         await enqueue_prove_purge(connection, tenant=image.tenant, image=image.id)
         await delete_views(connection, image.id)
+        await record(connection, _entry(image, cause, by))
         await notify_at_once(connection, image.id)
         return purge
 
@@ -173,6 +193,11 @@ class PurgeImage:
 
 def _presets(kinds: Mapping[str, UploadKind]) -> AbstractSet[str]:
     return {preset.name for kind in kinds.values() for preset in kind.recipe.presets}
+
+
+def _entry(image: Image, cause: Cause, by: Requester) -> Entry:
+    detail = {"cause": cause}
+    return Entry(action=Action.IMAGE_PURGED, by=by, account=image.owner, object=image_object(image.id), detail=detail)
 
 
 def _is_due(image: Image, cause: Cause, before: datetime) -> bool:

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
+from tintype.db.audit import record
 from tintype.db.blobs import delete_refs, insert_ref, is_referenced, lock_blob_for_upload, owner_has
 from tintype.db.clock import DatabaseClock
 from tintype.db.dead_letters import delete_dead_jobs_of_image
@@ -21,6 +22,7 @@ from tintype.db.images import get_image, lock_image
 from tintype.db.jobs import enqueue_process_image, enqueue_remove_blob
 from tintype.db.notify import Notifier, notify_at_once
 from tintype.db.pool import Connection, Database
+from tintype.domain.audit import Action
 from tintype.domain.change import ChangeRequest, refuse_if_held, refuse_unless_live
 from tintype.domain.errors import Code, Problem
 from tintype.domain.image import IllegalMove, Image, State, move
@@ -104,6 +106,7 @@ class ReplaceContent:
             new = _with_content(old, kind, clean)
             deduplicated = await _exchange_references(connection, old, new)
             await save_content(connection, new, sanitiser_version=SANITISER_VERSION)
+            await record(connection, request.entry(Action.IMAGE_REPLACED, new, version=new.version))
             await delete_dead_jobs_of_image(connection, tenant=new.tenant, image=new.id)
             await enqueue_process_image(connection, tenant=new.tenant, image=new.id, version=new.version)
             await notify_at_once(connection, new.id)

@@ -5,11 +5,13 @@ variants stay, so a restore needs no work but one: an image that was still being
 meanwhile (a job changes only what is `processing`), and gets another. The sweep purges what lies there for too long.
 """
 
+from tintype.db.audit import record
 from tintype.db.image_life import take_out_of_trash, trash
 from tintype.db.images import get_image, lock_image
 from tintype.db.jobs import enqueue_process_image
 from tintype.db.notify import Notifier, notify_at_once
 from tintype.db.pool import Connection, Database
+from tintype.domain.audit import Action
 from tintype.domain.change import ChangeRequest
 from tintype.domain.image import Image, State, move
 
@@ -32,6 +34,7 @@ class TrashImage:
                 return image
             move(image.state, State.TRASHED)
             await trash(connection, image.id)
+            await record(connection, request.entry(Action.IMAGE_TRASHED, image))
             return await _changed(connection, image)
 
     async def restore(self, request: ChangeRequest) -> Image:
@@ -45,6 +48,7 @@ class TrashImage:
                 return image
             move(image.state, image.trashed_from)
             await take_out_of_trash(connection, image.id)
+            await record(connection, request.entry(Action.IMAGE_RESTORED, image))
             if image.trashed_from is State.PROCESSING:
                 await enqueue_process_image(connection, tenant=image.tenant, image=image.id, version=image.version)
             restored = await _changed(connection, image)

@@ -16,6 +16,7 @@ from tintype.db.sessions import find_session
 from tintype.db.tenants import find_key
 from tintype.db.tenants import tenant_of_host as find_tenant_of_host
 from tintype.domain.actor import Actor
+from tintype.domain.audit import Noted, Requester, noted_address
 from tintype.domain.errors import Code, Problem
 from tintype.domain.image import Image
 from tintype.domain.tokens import Purpose, Token, derive_token, parse_token
@@ -70,6 +71,13 @@ class Caller:
     actor: Actor | None
     address: str
     session: int | None = None
+    noted: str | None = None
+    """As much of the address as may be written down."""
+
+    @property
+    def requester(self) -> Requester:
+        """Who this is, as the audit log knows them."""
+        return Requester(self.actor, self.noted)
 
     @property
     def key(self) -> int | None:
@@ -85,9 +93,11 @@ class Caller:
 class Authenticator:
     """Tells callers from their headers."""
 
-    def __init__(self, database: Database, tenants: Tenants, *, server_key: bytes) -> None:
+    def __init__(self, database: Database, tenants: Tenants, *, server_key: bytes, noted: Noted = Noted.FULL) -> None:
+        """`noted` is how much of a client's address may be written down."""
         self._database = database
         self._tenants = tenants
+        self._noted = noted
         self._server_key = server_key
         self._hosts: dict[str, tuple[int, float]] = {}
 
@@ -100,10 +110,14 @@ class Authenticator:
         found = await self._found(Credentials.of(headers, method))
         if found is not None:
             actor, session = found
-            return Caller(actor.tenant, actor, address, session)
+            return Caller(actor.tenant, actor, address, session, self.noted(address))
         tenant = await self.tenant_of_host(headers.get("host", ""))
         (await self._tenants.get(tenant)).refuse_if_suspended()
-        return Caller(tenant, None, address)
+        return Caller(tenant, None, address, noted=self.noted(address))
+
+    def noted(self, address: str) -> str | None:
+        """Return what may be written down of a client's address."""
+        return noted_address(address, self._noted)
 
     async def actor(self, credentials: Credentials) -> Actor | None:
         """Return whose credentials these are, None for nobody's; `Problem` as `caller`. Without any nobody is asked."""

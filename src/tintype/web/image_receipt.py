@@ -28,7 +28,7 @@ class ReceiptJson(msgspec.Struct, kw_only=True):
     """A purge. `proved` is whether every address was seen to be gone, null until they were asked."""
 
     id: str
-    cause: Literal["request", "trash", "expiry"]
+    cause: Literal["request", "trash", "expiry", "account"]
     purged_at: str
     urls: list[ProbeJson]
     cache_tags: tuple[str, ...]

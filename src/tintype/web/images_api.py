@@ -67,9 +67,12 @@ class ImagesApi:
 
     async def caller(self, request: ApiRequest) -> Caller:
         """Return who asks."""
+        return await self.authenticator.caller(request.headers, self.address(request), method=request.method)
+
+    def address(self, request: ApiRequest) -> str:
+        """Return where the client is."""
         peer = request.client.host if request.client else ""
-        address = self.proxies.client_of(peer, request.headers)
-        return await self.authenticator.caller(request.headers, address, method=request.method)
+        return self.proxies.client_of(peer, request.headers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +119,7 @@ async def change_request(
         scope=scope,
         token=write_token(request),
         expected=parse_if_match(request.headers.get("if-match")),
+        address=api.authenticator.noted(api.address(request)),
     )
 
 

@@ -210,3 +210,14 @@ class ReceiptOperation(Operation):
 
     def __post_init__(self) -> None:
         self.parameters = [*(self.parameters or []), _UPLOAD_TOKEN]
+
+
+@dataclass
+class AuditOperation(Operation):
+    """`GET /audit`: a page, or, with `format=ndjson`, a line for each entry."""
+
+    def __post_init__(self) -> None:
+        said = "With `format=ndjson`: an entry as JSON on each line."
+        answer = (self.responses or {}).get("200")
+        if isinstance(answer, OpenAPIResponse) and answer.content is not None:
+            answer.content["application/x-ndjson"] = OpenAPIMediaType(schema=Schema(description=said))
