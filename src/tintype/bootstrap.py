@@ -10,12 +10,11 @@ from typing import Final
 
 import structlog
 
-from tintype.adapters.blobs_local import LocalBlobStore
-from tintype.adapters.origin_http import HttpOrigin
 from tintype.adapters.postgres_durability import violations_in
 from tintype.adapters.render_pool import RenderPool, RenderPoolConfig
-from tintype.adapters.staging_local import LocalStaging
 from tintype.adapters.view_journal import MappedViewJournal
+from tintype.bootstrap_blobs import blob_store, staging
+from tintype.bootstrap_origin import hsts_of, origin
 from tintype.bootstrap_privacy import privacy_routes, privacy_sweep
 from tintype.bootstrap_tenants import change_listener, limits_of_host, tenants_of
 from tintype.db.backlog import Backlog, BacklogLimits
@@ -36,7 +35,6 @@ from tintype.reads.tenants import Tenants
 from tintype.reads.views import Views
 from tintype.server_key import server_key
 from tintype.settings import Settings, load_settings
-from tintype.settings_values import directory_of
 from tintype.storage.intake import Intake
 from tintype.telemetry.logs import configure_logs
 from tintype.telemetry.metrics import Metrics, make_metrics, resident_bytes
@@ -71,6 +69,7 @@ from tintype.web.operations import OperationsApi, operation_routes
 from tintype.web.page import page_routes
 from tintype.web.rate_limits import UploadLimiter
 from tintype.web.representations import Representations
+from tintype.web.security_headers import SecurityHeaders
 from tintype.web.server import call_on_stop
 from tintype.web.share_page import share_routes
 from tintype.web.upload_gate import UploadGate
@@ -99,10 +98,6 @@ nobody, for whoever waits while the database is away is not told when it is back
 
 WORKER_SPARE_CONNECTIONS: Final = 2
 """Beside one for each job: for the notifier and for the sweep, which must not wait for jobs."""
-
-
-_LOCAL: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 -- nothing is bound here
-"""Where a server that listens everywhere is reached from its own machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +177,8 @@ def build_api(settings: Settings) -> Application:
         page_routes(settings.kinds[DEFAULT_KIND].limits, limits_of_host(authenticator, parts.tenants)),
     ]
     litestar = make_litestar(routes, on_startup=[start], on_shutdown=[stop])
-    return Application(litestar, _delivery(settings, parts, records, authenticator, count_views), parts.metrics)
+    delivery = _delivery(settings, parts, records, authenticator, count_views)
+    return Application(litestar, delivery, parts.metrics, SecurityHeaders(hsts=hsts_of(settings)))
 
 
 def _delivery(
@@ -210,7 +206,7 @@ def _delivery(
 def _images_api(
     settings: Settings, parts: _Parts, records: DeliveryRecords, progress: Progress, authenticator: Authenticator
 ) -> ImagesApi:
-    intake = Intake(blobs=parts.blobs, staging=local_staging(settings))
+    intake = Intake(blobs=parts.blobs, staging=staging(settings))
     upload_image = UploadImage(
         database=parts.database,
         intake=intake,
@@ -297,7 +293,7 @@ async def _work(settings: Settings) -> None:
         stories=Stories(
             make_variants=parts.make_variants,
             purge_image=parts.purge_image,
-            prove_purge=ProvePurge(database=parts.database, origin=HttpOrigin(origin_url(settings))),
+            prove_purge=ProvePurge(database=parts.database, origin=origin(settings)),
             dead_letters=DeadLetters(database=parts.database, notifier=parts.notifier),
             periodic=Periodic(parts.database, _periodic_tasks(settings, parts)),
         ),
@@ -356,7 +352,7 @@ def upkeep_of(settings: Settings, database: Database) -> Upkeep:
     return build_upkeep(
         database=database,
         blobs=blobs,
-        staging=local_staging(settings),
+        staging=staging(settings),
         purge_image=_purge_image(database, blobs, tenants_of(settings, database)),
         config=GarbageConfig(
             grace=timedelta(hours=settings.upkeep.grace_hours),
@@ -366,21 +362,8 @@ def upkeep_of(settings: Settings, database: Database) -> Upkeep:
     )
 
 
-def local_staging(settings: Settings) -> LocalStaging:
-    """Return the place for bytes on their way in."""
-    return LocalStaging(settings.data / "staging", reserve_bytes=settings.upload.reserve_bytes)
-
-
 def _purge_image(database: Database, blobs: BlobStore, tenants: Tenants) -> PurgeImage:
     return PurgeImage(database=database, blobs=blobs, kinds_of=tenants.kinds_of, traces=traces_of)
-
-
-def origin_url(settings: Settings) -> str:
-    """Return where a worker reaches the API: where this machine serves, or the public address of one that does not."""
-    if settings.role == "worker" and settings.public_url is not None:
-        return settings.public_url
-    host = _LOCAL.get(settings.host, settings.host)
-    return f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
 
 
 def worker_database(settings: Settings) -> DatabaseConfig:
@@ -433,12 +416,6 @@ def render_config(settings: Settings, *, processes: int, nice: int) -> RenderPoo
         recycle_after_renders=settings.render.recycle_after,
         nice=nice,
     )
-
-
-def blob_store(settings: Settings) -> BlobStore:
-    """Return the store that the settings name."""
-    url = settings.blobs_url
-    return LocalBlobStore(directory_of(url) if url else settings.data / "blobs")
 
 
 def _config_file() -> Path | None:

@@ -16,7 +16,14 @@ if TYPE_CHECKING:
 def run_api(settings: Settings, parent: int) -> None:
     """Serve until SIGTERM; `parent` is the pid of the supervisor."""
     die_with_parent(parent)
-    serve("tintype.children:api_application", host=settings.host, port=settings.port, processes=settings.api_processes)
+    serve(
+        "tintype.children:api_application",
+        host=settings.host,
+        port=settings.port,
+        processes=settings.api_processes,
+        certificate=settings.tls.certificate,
+        key=settings.tls.key,
+    )
 
 
 def api_application() -> "Application":

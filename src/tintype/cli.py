@@ -1,15 +1,17 @@
-"""The command line: `tintype serve | migrate | doctor | key | jobs | reprocess | gc | verify | audit`."""
+"""The command line: `tintype serve`, and the commands beside it; `tintype --help` lists them."""
 
 import argparse
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import tintype
 from tintype.domain.invariant import Invariant
 from tintype.settings import BadSettings, Settings, load_settings
+from tintype.settings_security import BadKey, key_variables, with_printed_key
 
 GC_HELP = (
     "Compares every row with every file, both ways, while the product runs or when it is stopped. Removes what nothing "
@@ -24,6 +26,15 @@ VERIFY_HELP = (
     + "; ".join(f"{invariant}: {invariant.counts}" for invariant in Invariant)
 )
 
+ENCRYPT_HELP = (
+    "Encrypts every image that is not yet encrypted with the current key (TINTYPE_BLOB_KEY), while the product runs or "
+    "when it is stopped. Interrupted, it goes on where it was. Set the key and restart `tintype serve` first; "
+    "docs/encryption.md says how, and how to change keys."
+)
+
+NEEDS_BLOB_KEY = frozenset({"serve", "doctor", "gc", "verify", "encrypt-blobs"})
+"""Commands that open images; what they start or do has the key from them."""
+
 SETTING_FLAGS = ("host", "port", "data", "role", "api_processes", "workers", "renderers")
 
 
@@ -36,6 +47,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for problem in error.problems:
             _complain(problem)
         return 2
+    if options.command in NEEDS_BLOB_KEY:
+        try:
+            settings, variables = _with_blob_key(settings)
+        except BadKey as error:
+            return _fail(str(error))
+        os.environ.update(variables)
     command = {
         "serve": _serve,
         "run-api": _run_api,
@@ -48,6 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "gc": _gc,
         "verify": _verify,
         "audit": _audit,
+        "encrypt-blobs": _encrypt_blobs,
     }[options.command]
     return command(settings, options)
 
@@ -96,7 +114,11 @@ def _parser() -> argparse.ArgumentParser:
     audit.add_argument("--to", dest="until", metavar="TIME", help="before this day or time")
     audit.add_argument("--limit", type=int, help="so many of each tenant at the most")
     audit.add_argument("--json", action="store_true", help="as JSON, an entry on each line")
-    for command in (serve, migrate, doctor, key, jobs, reprocess, garbage, verify, audit):
+    encrypt = commands.add_parser("encrypt-blobs", help="encrypt images, or change their key", description=ENCRYPT_HELP)
+    encrypt.add_argument(
+        "--off", action="store_true", help="write them in clear; the key stands in TINTYPE_BLOB_KEY_OLD"
+    )
+    for command in (serve, migrate, doctor, key, jobs, reprocess, garbage, verify, audit, encrypt):
         command.add_argument("--data", help="data directory (./data)")
         command.add_argument("--config", type=Path, help="settings file (./tintype.toml)")
     for name in ("run-api", "run-worker"):  # what `serve` starts; not for people
@@ -107,6 +129,12 @@ def _parser() -> argparse.ArgumentParser:
 def _settings(options: argparse.Namespace) -> Settings:
     flags: dict[str, Any] = {name: getattr(options, name, None) for name in SETTING_FLAGS}
     return load_settings(file=_config(options), environment=os.environ, flags=flags)
+
+
+def _with_blob_key(settings: Settings) -> tuple[Settings, Mapping[str, str]]:
+    """Return the settings with the key that a command prints, and what child processes need to have it, too."""
+    resolved = with_printed_key(settings.encryption)
+    return replace(settings, encryption=resolved), key_variables(settings.encryption, resolved)
 
 
 def _config(options: argparse.Namespace) -> Path | None:
@@ -267,6 +295,16 @@ def _audit(settings: Settings, options: argparse.Namespace) -> int:
         as_json=options.json,
     )
     return _with_database(settings, lambda url: show_audit(url, wanted, _say, _complain))
+
+
+def _encrypt_blobs(settings: Settings, options: argparse.Namespace) -> int:
+    from tintype.blob_commands import encrypt_blobs
+    from tintype.supervisor import CannotStart
+
+    try:
+        return encrypt_blobs(settings, _say, _complain, off=options.off)
+    except CannotStart as error:
+        return _fail(str(error))
 
 
 def _say(line: str) -> None:

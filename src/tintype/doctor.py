@@ -14,12 +14,14 @@ import psycopg
 from tintype.adapters.postgres_durability import durability_violations
 from tintype.adapters.postgres_embedded import EmbeddedConfig, PostgresUnavailable, running_superuser_url
 from tintype.adapters.render_pool import RenderPool
-from tintype.bootstrap import API_NICE, blob_store, render_config
+from tintype.bootstrap import API_NICE, render_config
+from tintype.bootstrap_blobs import blob_store
 from tintype.database_errors import explain
 from tintype.db.migrate import pending_migrations
 from tintype.diagnosis.chosen import chosen_settings
 from tintype.diagnosis.finding import Finding
 from tintype.diagnosis.limits import database_limits, machine_limits
+from tintype.diagnosis.protection import certificate, encryption
 from tintype.diagnosis.runs import last_runs
 from tintype.imaging import codecs
 from tintype.settings import Settings
@@ -38,6 +40,8 @@ def examine_installation(settings: Settings) -> list[Finding]:
         ("settings", chosen_settings),
         ("disk", _disk),
         ("limits", machine_limits),
+        ("encryption", encryption),
+        ("certificate", certificate),
         ("blobs", _blobs),
         ("decoder", _decoder),
         ("database", _database),

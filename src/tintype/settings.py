@@ -17,6 +17,7 @@ from tintype.domain.kind import UploadKind
 from tintype.domain.rate_limit import RateLimit, Scope, Unit
 from tintype.kind_settings import NAMED_TABLES, TABLE_EXPECTED, KindTables, put_named, read_kinds
 from tintype.settings_reader import Reader
+from tintype.settings_security import VARIABLES, EncryptionSettings, TlsSettings, read_encryption, read_tls
 from tintype.settings_values import (
     Network,
     amount,
@@ -160,6 +161,8 @@ class Settings:
     kind_tables: KindTables
     """What `kinds` were read from: a tenant's own tables are laid over them."""
     kinds: dict[str, UploadKind]
+    encryption: EncryptionSettings = field(repr=False)
+    tls: TlsSettings
 
 
 def load_settings(*, file: Path | None, environment: Mapping[str, str], flags: Mapping[str, object]) -> Settings:
@@ -202,14 +205,19 @@ def _from_file(file: Path | None, problems: list[str]) -> dict[str, Any]:
 def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
     prefix = ENVIRONMENT_PREFIX
     return {
-        name.removeprefix(prefix).lower().replace("__", "."): value
+        _path_of(name.removeprefix(prefix).lower()): value
         for name, value in environment.items()
         if name.startswith(prefix) and name != f"{prefix}CONFIG"
     }
 
 
+def _path_of(name: str) -> str:
+    return VARIABLES.get(name) or name.replace("__", ".")
+
+
 def _variable(path: str) -> str:
-    return ENVIRONMENT_PREFIX + path.upper().replace(".", "__")
+    own = {path: name for name, path in VARIABLES.items()}
+    return ENVIRONMENT_PREFIX + own.get(path, path).upper().replace(".", "__")
 
 
 def _flatten(layer: Mapping[str, object], prefix: str = "") -> list[tuple[str, object]]:
@@ -294,6 +302,8 @@ def _build(read: Reader) -> Settings:
         ),
         kind_tables=KindTables(read.table("presets"), read.table("kinds")),
         kinds=read_kinds(read),
+        encryption=read_encryption(read),
+        tls=read_tls(read),
     )
 
 

@@ -24,14 +24,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import Final
+from urllib.parse import urlsplit
 
 import psycopg
 import structlog
 
+from tintype.adapters.blob_key_record import BlobKeyRefused
+from tintype.adapters.certificate import CertificateUnusable
 from tintype.adapters.data_lock import DataDirectoryLock, DataDirectoryUnusable
 from tintype.adapters.durable_files import write_durably
 from tintype.adapters.postgres_durability import durability_violations
 from tintype.adapters.postgres_embedded import EmbeddedConfig, EmbeddedPostgres, PostgresUnavailable
+from tintype.bootstrap_blobs import admit_keys
+from tintype.bootstrap_origin import certificate_of, own_tls, own_url, scheme
 from tintype.database_errors import explain
 from tintype.db.migrate import MigrationRefused, migrate
 from tintype.db.pool import SESSION_OPTIONS
@@ -66,12 +71,19 @@ class CannotStart(Exception):
     """The product, or a command that needs its database, cannot start; the message says why and what to do."""
 
 
+_SAID: Final = (
+    *(DataDirectoryUnusable, PostgresUnavailable, MigrationRefused),
+    *(BlobKeyRefused, CertificateUnusable),
+)
+"""What says itself, in a sentence, why it is so."""
+
+
 @contextlib.contextmanager
 def explained() -> Iterator[None]:
     """Raise `CannotStart` instead of what database and data directory raise, with a sentence that shows no password."""
     try:
         yield
-    except (DataDirectoryUnusable, PostgresUnavailable, MigrationRefused) as error:
+    except _SAID as error:
         raise CannotStart(str(error).strip()) from error
     except psycopg.Error as error:
         raise CannotStart(explain(error)) from error
@@ -98,6 +110,7 @@ class Supervisor:
         self._environment = dict(environment)
         self._say = say
         self._stop = threading.Event()
+        self._new_certificate = threading.Event()
         self._postgres: EmbeddedPostgres | None = None
         self._database_due = 0.0
         self._metrics: MetricsDirectory | None = None
@@ -108,6 +121,8 @@ class Supervisor:
         """Start everything, watch over it, and end it in order; `CannotStart` when it cannot be started."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
+        if self._settings.tls.certificate is not None:
+            signal.signal(signal.SIGHUP, self._on_hangup)
         try:
             with explained(), DataDirectoryLock(self._settings.data):
                 self._run()
@@ -127,10 +142,15 @@ class Supervisor:
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         self._stop.set()
 
+    def _on_hangup(self, _number: int, _frame: FrameType | None) -> None:
+        self._new_certificate.set()
+
     def _prepare(self) -> Token | None:
         """Make database, keys and directories ready; return the first API key if it was made now."""
         if self._settings.role != "worker":
             _refuse_taken_port(self._settings.host, self._settings.port)
+            certificate_of(self._settings)
+        admit_keys(self._settings)
         self._metrics = MetricsDirectory(self._settings.data / RUN_DIRECTORY)
         self._environment[DIRECTORY_VARIABLE] = str(self._metrics.path)
         if self._settings.secret_key is None:
@@ -186,7 +206,7 @@ class Supervisor:
         if self._settings.role == "worker":
             return
         deadline = time.monotonic() + READY_SECONDS
-        while not self._stop.is_set() and not _is_ready(self._settings.host, self._settings.port):
+        while not self._stop.is_set() and not _is_ready(self._settings):
             if time.monotonic() > deadline:
                 raise CannotStart(f"The server was not ready after {READY_SECONDS:.0f} s; the log above says why.")
             self._tend()
@@ -196,7 +216,7 @@ class Supervisor:
         if self._stop.is_set():
             return
         settings = self._settings
-        address = settings.public_url or f"http://{_bracketed(settings.host)}:{settings.port}"
+        address = settings.public_url or f"{scheme(settings)}://{_bracketed(settings.host)}:{settings.port}"
         if settings.role == "worker":
             self._say("Tintype's worker runs. Stop it with Ctrl-C.")
             return
@@ -210,6 +230,22 @@ class Supervisor:
     def _watch(self) -> None:
         while not self._stop.wait(TICK_SECONDS):
             self._tend()
+            if self._new_certificate.is_set():
+                self._new_certificate.clear()
+                self._take_new_certificate()
+
+    def _take_new_certificate(self) -> None:
+        """Have new API processes take over, which read the certificate again, unless it cannot be used."""
+        try:
+            found = certificate_of(self._settings)
+        except CertificateUnusable as error:
+            self._log.error("certificate_not_taken", error=str(error))
+            return
+        for child in self._children:
+            if child.name == "api" and child.process is not None:
+                child.process.send_signal(signal.SIGHUP)
+        if found is not None:
+            self._log.info("certificate_taken", expires=found.expires.isoformat())
 
     def _tend(self) -> None:
         if self._postgres is not None:
@@ -276,9 +312,13 @@ def _refuse_taken_port(host: str, port: int) -> None:
         ) from error
 
 
-def _is_ready(host: str, port: int) -> bool:
-    target = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 -- compared, not bound
-    connection = http.client.HTTPConnection(target, port, timeout=2)
+def _is_ready(settings: Settings) -> bool:
+    url = urlsplit(own_url(settings))
+    connection = (
+        http.client.HTTPSConnection(url.hostname or "", url.port, timeout=2, context=own_tls())
+        if url.scheme == "https"
+        else http.client.HTTPConnection(url.hostname or "", url.port, timeout=2)
+    )
     try:
         connection.request("GET", "/readyz")
         return connection.getresponse().status == http.HTTPStatus.OK

@@ -49,7 +49,7 @@ _ABSENT: Final = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
 
 
 @dataclass(frozen=True, slots=True)
-class _Draft:
+class Draft:
     """A file that is being written: its descriptor, and a path that it can be linked from."""
 
     descriptor: int
@@ -90,19 +90,19 @@ class BlobDirectory:
         """As `BlobStore.put`. What `chunks` raises passes through, with nothing kept."""
         target = self.locate(key)
         self.prepare()
-        if self._confirm(target, size, sha256):
+        if self._confirm(key, size, sha256):
             return False
         with reporting():
             self._sketch_directory(target.parent)
         if file is not None and self._take_in(file, target):
             return True
         with self._draft() as draft:
-            fill(draft.descriptor, chunks, size, sha256)
+            self._fill(draft.descriptor, key, chunks, size=size, sha256=sha256)
             with reporting():
                 self._make_directory(target.parent)
                 if self._publish(draft, target, overwrite=False):
                     return True
-                if self._confirm(target, size, sha256):  # somebody else was quicker
+                if self._confirm(key, size, sha256):  # somebody else was quicker
                     return False
                 return self._publish(draft, target, overwrite=True)
 
@@ -147,7 +147,7 @@ class BlobDirectory:
         self.prepare()
         with reporting():
             try:
-                with _locked(path.parent) as directory:
+                with locked(path.parent) as directory:
                     removed = _unlinked(path.name, directory)
                     flush(directory)
             except _ABSENT:
@@ -171,23 +171,32 @@ class BlobDirectory:
 
     # Writing
 
-    def _confirm(self, target: Path, size: int, sha256: str) -> bool:
+    def _fill(self, descriptor: int, key: str, chunks: Chunks, *, size: int, sha256: str) -> None:  # noqa: ARG002
+        """Write the bytes of a blob as they are to lie on the disk, and flush them; as `fill`."""
+        fill(descriptor, chunks, size, sha256)
+
+    def _holds(self, file: BinaryIO, key: str, size: int, sha256: str) -> bool:  # noqa: ARG002
+        """Return whether the file of a blob has these bytes."""
+        return holds(file, size, sha256)
+
+    def _confirm(self, key: str, size: int, sha256: str) -> bool:
         """Return whether the right bytes are there, after making sure that they stay.
 
         Whoever wrote them may not have flushed them yet, or may have crashed before. Bytes that are wrong or cannot be
         read are not there.
         """
+        target = self.locate(key)
         with reporting():
             try:
                 file = target.open("rb", buffering=0)
             except _ABSENT:
                 return False
             with file:
-                if not holds(file, size, sha256):
+                if not self._holds(file, key, size, sha256):
                     return False
                 self._make_directory(target.parent)
-                with _locked(target.parent) as directory:
-                    if not _is_still(target, file):
+                with locked(target.parent) as directory:
+                    if not is_still(target, file):
                         return False
                     flush(file.fileno())
                     flush(directory)
@@ -203,19 +212,19 @@ class BlobDirectory:
             flush(descriptor)
             self._make_directory(target.parent)
             try:
-                return self._publish(_Draft(descriptor, f"/proc/self/fd/{descriptor}"), target, overwrite=False)
+                return self._publish(Draft(descriptor, f"/proc/self/fd/{descriptor}"), target, overwrite=False)
             except OSError as error:
                 if error.errno not in _CANNOT_TAKE_IN:
                     raise
         return False
 
-    def _publish(self, draft: _Draft, target: Path, *, overwrite: bool) -> bool:
+    def _publish(self, draft: Draft, target: Path, *, overwrite: bool) -> bool:
         """Give the draft its name durably; return False when the name is taken. A name that is not durable is undone.
 
         The file is flushed again once it has a name, because Btrfs skips the fsync of a file that has none (i_nlink
         of 0, fs/btrfs/tree-log.c). The journal's commit that this asks for is the one that the directory needs anyway.
         """
-        with _locked(target.parent) as directory:
+        with locked(target.parent) as directory:
             try:
                 if overwrite:
                     self._link_over(draft, target)
@@ -231,10 +240,10 @@ class BlobDirectory:
                 raise
         return True
 
-    def _link_over(self, draft: _Draft, target: Path) -> None:
+    def _link_over(self, draft: Draft, target: Path) -> None:
         """Replace a damaged blob: a link never overwrites, a rename always does."""
         stopover = self._temporary / secrets.token_hex(16)
-        with _opened(self._temporary) as directory:
+        with opened(self._temporary) as directory:
             os.link(draft.source, stopover.name, dst_dir_fd=directory, follow_symlinks=True)
         try:
             stopover.replace(target)
@@ -242,15 +251,15 @@ class BlobDirectory:
             stopover.unlink(missing_ok=True)
 
     @contextmanager
-    def _draft(self) -> Iterator[_Draft]:
+    def _draft(self) -> Iterator[Draft]:
         name = self._temporary / secrets.token_hex(16)
         with reporting():
             if self._nameless:
-                descriptor = os.open(self._temporary, os.O_WRONLY | _O_TMPFILE, FILE_MODE)
+                descriptor = os.open(self._temporary, os.O_RDWR | _O_TMPFILE, FILE_MODE)
             else:
-                descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
+                descriptor = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL, FILE_MODE)
         try:
-            yield _Draft(descriptor, f"/proc/self/fd/{descriptor}" if self._nameless else str(name))
+            yield Draft(descriptor, f"/proc/self/fd/{descriptor}" if self._nameless else str(name))
         finally:
             os.close(descriptor)
             if not self._nameless:
@@ -291,7 +300,7 @@ class BlobDirectory:
             return False
         name = secrets.token_hex(16)
         try:
-            with _opened(self._temporary) as directory, _opened(self._temporary, os.O_WRONLY | _O_TMPFILE) as file:
+            with opened(self._temporary) as directory, opened(self._temporary, os.O_WRONLY | _O_TMPFILE) as file:
                 os.link(f"/proc/self/fd/{file}", name, dst_dir_fd=directory, follow_symlinks=True)
                 os.unlink(name, dir_fd=directory)
         except OSError:
@@ -305,7 +314,8 @@ class BlobDirectory:
 
 
 @contextmanager
-def _opened(directory: Path, flags: int = os.O_RDONLY | os.O_DIRECTORY) -> Iterator[int]:
+def opened(directory: Path, flags: int = os.O_RDONLY | os.O_DIRECTORY) -> Iterator[int]:
+    """Give a descriptor of the directory, or of what the flags have made in it."""
     descriptor = os.open(directory, flags, FILE_MODE)
     try:
         yield descriptor
@@ -314,9 +324,9 @@ def _opened(directory: Path, flags: int = os.O_RDONLY | os.O_DIRECTORY) -> Itera
 
 
 @contextmanager
-def _locked(directory: Path) -> Iterator[int]:
+def locked(directory: Path) -> Iterator[int]:
     """Give the directory's descriptor, locked where the file system can (NFS cannot lock directories)."""
-    with _opened(directory) as descriptor:
+    with opened(directory) as descriptor:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         except OSError as error:
@@ -325,7 +335,8 @@ def _locked(directory: Path) -> Iterator[int]:
         yield descriptor
 
 
-def _is_still(path: Path, file: BinaryIO) -> bool:
+def is_still(path: Path, file: BinaryIO) -> bool:
+    """Return whether the path still names the file that is open."""
     try:
         return os.path.samestat(path.stat(), os.fstat(file.fileno()))
     except FileNotFoundError:

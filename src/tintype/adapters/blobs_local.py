@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import BinaryIO, Final, ParamSpec, TypeVar
 
 from tintype.adapters.blob_directory import BlobDirectory
-from tintype.adapters.verified_bytes import READ_BYTES, read_block
+from tintype.adapters.verified_bytes import READ_BYTES, forget_pages, read_block
 from tintype.ports.blobs import BlobInfo, BlobStoreFailed, Chunks, check_prefix
 
 THREADS: Final = 16
@@ -37,7 +37,7 @@ class LocalBlobStore:
     """Blobs in a directory of this machine. Made by `root`; everything there is made when first needed."""
 
     def __init__(self, root: Path, *, threads: int = THREADS) -> None:
-        self._directory = BlobDirectory(root)
+        self._directory: BlobDirectory = BlobDirectory(root)
         self._readers = ThreadPoolExecutor(threads, thread_name_prefix="blobs-read")
         self._writers = ThreadPoolExecutor(threads, thread_name_prefix="blobs-write")
 
@@ -54,9 +54,11 @@ class LocalBlobStore:
         return self._chunks(file, length)
 
     @asynccontextmanager
-    async def open(self, key: str) -> AsyncIterator[BinaryIO]:
+    async def open(self, key: str, *, fresh: bool = False) -> AsyncIterator[BinaryIO]:
         """Give the blob's own file."""
         with await self._run(self._directory.open, key) as file:
+            if fresh:
+                forget_pages(file.fileno())
             yield file
 
     async def head(self, key: str) -> BlobInfo | None:

@@ -6,6 +6,7 @@ memory of its own.
 
 import asyncio
 import http.client
+import ssl
 from collections.abc import Sequence
 from contextlib import closing
 from typing import Final
@@ -20,8 +21,10 @@ ANSWER_SECONDS: Final = 5.0
 class HttpOrigin:
     """`ports/origin.py` for an origin at a base URL, http or https."""
 
-    def __init__(self, base_url: str) -> None:
+    def __init__(self, base_url: str, *, tls: ssl.SSLContext | None = None) -> None:
+        """`tls` says how an https origin shows who it is; None is by a certificate that this machine trusts."""
         self._url = urlsplit(base_url)
+        self._tls = tls
 
     async def statuses(self, paths: Sequence[str]) -> tuple[int, ...]:
         """Return what each path answers."""
@@ -34,8 +37,10 @@ class HttpOrigin:
             raise Problem(Code.UNAVAILABLE, "The origin does not answer. It is asked again.") from error
 
     def _connect(self) -> http.client.HTTPConnection:
-        kind = http.client.HTTPSConnection if self._url.scheme == "https" else http.client.HTTPConnection
-        return kind(self._url.hostname or "", self._url.port, timeout=ANSWER_SECONDS)
+        host, port = self._url.hostname or "", self._url.port
+        if self._url.scheme == "https":
+            return http.client.HTTPSConnection(host, port, timeout=ANSWER_SECONDS, context=self._tls)
+        return http.client.HTTPConnection(host, port, timeout=ANSWER_SECONDS)
 
     def _status(self, path: str) -> int:
         with closing(self._connect()) as connection:

@@ -75,10 +75,14 @@ class LocalStagedBytes:
             if self._file is None:
                 self._file = self._make()
             self._hash.update(data)
-            rest = memoryview(data)
-            while rest:  # a disk that is almost full takes a part, and says so only when it is asked again
-                rest = rest[self._file.write(rest) :]
+            self._write(self._file, data)
             return self._file
+
+    def _write(self, file: BinaryIO, data: bytes) -> None:
+        """Append the data to the file as it is to lie there. Raises `OSError`."""
+        rest = memoryview(data)
+        while rest:  # a disk that is almost full takes a part, and says so only when it is asked again
+            rest = rest[file.write(rest) :]
 
     def _close(self) -> None:
         if self._file is not None:
@@ -100,11 +104,14 @@ class LocalStaging:
     @asynccontextmanager
     async def open(self) -> AsyncIterator[LocalStagedBytes]:
         """Give an empty file, gone at the end of the block."""
-        staged = LocalStagedBytes(self._nameless)
+        staged = self._make()
         try:
             yield staged
         finally:
             staged.discard()
+
+    def _make(self) -> LocalStagedBytes:
+        return LocalStagedBytes(self._nameless)
 
     async def leftovers(self, *, older_seconds: float, remove: bool) -> tuple[str, ...]:
         """Name the files that have a name, which they have for a moment only; see `Staging.leftovers`."""

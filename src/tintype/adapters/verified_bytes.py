@@ -4,7 +4,7 @@ import errno
 import hashlib
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import BinaryIO, Final
 
 from tintype.adapters.durable_files import flush
@@ -30,22 +30,34 @@ def fill(descriptor: int, chunks: Chunks, size: int, sha256: str) -> None:
 
     What `chunks` itself raises passes through: a source that fails is not a store that fails.
     """
-    digest, written = hashlib.sha256(), 0
-    for chunk in chunks():
-        rest = memoryview(chunk).cast("B")
-        written += rest.nbytes
-        if written > size:
-            raise BlobMismatch(f"more than the promised {size} bytes")
-        digest.update(rest)
+    for piece in verified(chunks, size, sha256):
         with reporting():
-            while rest:
-                rest = rest[os.write(descriptor, rest) :]
-    if written != size:
-        raise BlobMismatch(f"{written} bytes instead of the promised {size}")
-    if digest.hexdigest() != sha256:
-        raise BlobMismatch(f"SHA-256 {digest.hexdigest()} instead of the promised {sha256}")
+            write_all(descriptor, piece)
     with reporting():
         flush(descriptor)
+
+
+def verified(chunks: Chunks, size: int, sha256: str) -> Iterator[memoryview]:
+    """Give what `chunks` gives, and raise `BlobMismatch` as soon as it is more than promised, or at the end other."""
+    digest, given = hashlib.sha256(), 0
+    for chunk in chunks():
+        piece = memoryview(chunk).cast("B")
+        given += piece.nbytes
+        if given > size:
+            raise BlobMismatch(f"more than the promised {size} bytes")
+        digest.update(piece)
+        yield piece
+    if given != size:
+        raise BlobMismatch(f"{given} bytes instead of the promised {size}")
+    if digest.hexdigest() != sha256:
+        raise BlobMismatch(f"SHA-256 {digest.hexdigest()} instead of the promised {sha256}")
+
+
+def write_all(descriptor: int, data: bytes | memoryview) -> None:
+    """Write all of it: a disk that is almost full takes a part, and says so only when it is asked again."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
 
 
 def holds(file: BinaryIO, size: int, sha256: str) -> bool:
@@ -75,3 +87,9 @@ def read_block(file: BinaryIO, length: int) -> bytes:
     """Return at most `length` bytes, none at the end of the file. Raises `BlobStoreFailed`."""
     with reporting():
         return file.read(length)
+
+
+def forget_pages(descriptor: int) -> None:
+    """Have the next read come from the disk: what the kernel remembers of a file says nothing about the medium."""
+    with suppress(AttributeError, OSError):
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)

@@ -19,7 +19,7 @@ def chosen_settings(settings: Settings) -> Iterator[Finding]:
     defaults = load_settings(file=Path(os.devnull), environment={}, flags={})
     usual, chosen = _flat(asdict(defaults)), _flat(asdict(settings))
     changed = [
-        f"{name} is set" if name in _UNSHOWN else f"{name} = {value}"
+        f"{name} is set" if name.partition(".")[0] in _UNSHOWN else f"{name} = {value}"
         for name, value in sorted(chosen.items())
         if usual.get(name) != value and not name.startswith("kind_tables.")  # `kinds` shows what they come to
     ]

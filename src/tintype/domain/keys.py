@@ -46,6 +46,14 @@ def parse_key(key: str) -> StoredKey | None:
     return StoredKey(int(found["tenant"], 16), bytes.fromhex(found["sha256"]), found["section"], found["digest"])
 
 
+def named_digest(key: str) -> str:
+    """Return what the SHA-256 (hexadecimal) of the blob begins with by its own name; nothing when that says nothing."""
+    stored = parse_key(key)
+    if stored is None:
+        return ""
+    return stored.sha256.hex() if stored.digest is None else key.rpartition("-")[2].partition(".")[0]
+
+
 def section_prefix(tenant: int, section: str) -> str:
     """Return what the keys of a tenant's section begin with: of the originals, or of a preset."""
     return f"{tenant:x}/{section}/"

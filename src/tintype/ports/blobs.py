@@ -86,12 +86,16 @@ class BlobStore(Protocol):
     async def read(self, key: str, *, offset: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
         """Return the bytes from `offset`, at most `length` of them, in bounded chunks; `BlobMissing` before the first.
 
-        A range that reaches past the end is cut to what is there.
+        A range that reaches past the end is cut to what is there. A store that can tell gives no byte that is not the
+        one that was put: it raises `BlobStoreFailed` instead, before the first byte or after good ones.
         """
         ...
 
-    def open(self, key: str) -> AbstractAsyncContextManager[BinaryIO]:
-        """Give the whole blob as a local file opened for reading (fetched first, if the store is remote)."""
+    def open(self, key: str, *, fresh: bool = False) -> AbstractAsyncContextManager[BinaryIO]:
+        """Give the whole blob as a local file opened for reading (fetched or decrypted into memory first, if need be).
+
+        `fresh` asks for what the medium holds, not for what the kernel remembers of it.
+        """
         ...
 
     async def head(self, key: str) -> BlobInfo | None:
@@ -121,5 +125,8 @@ class BlobStore(Protocol):
         ...
 
     def path(self, key: str) -> Path | None:
-        """Return where a kernel can read the blob from (whether or not it is there), or None for a remote store."""
+        """Return where a kernel can read the blob from (whether or not it is there).
+
+        None for a store that is remote, or whose files hold something else than the blob's bytes.
+        """
         ...

@@ -2,8 +2,6 @@
 
 import asyncio
 import hashlib
-import os
-from contextlib import suppress
 from typing import BinaryIO, Final
 
 from tintype.ports.blobs import BlobMissing, BlobStore, BlobStoreFailed
@@ -17,7 +15,7 @@ async def sha256_in(blobs: BlobStore, key: str) -> str | None:
     `BlobMissing` when there is nothing. Hashing runs in a thread, beside which the event loop goes on.
     """
     try:
-        async with blobs.open(key) as file:
+        async with blobs.open(key, fresh=True) as file:
             return await asyncio.to_thread(_digest, file)
     except BlobMissing:
         raise
@@ -26,8 +24,6 @@ async def sha256_in(blobs: BlobStore, key: str) -> str | None:
 
 
 def _digest(file: BinaryIO) -> str:
-    with suppress(AttributeError, OSError):  # what the kernel remembers of the file says nothing about the disk
-        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
     digest = hashlib.sha256()
     while block := file.read(READ_BYTES):
         digest.update(block)

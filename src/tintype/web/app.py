@@ -24,6 +24,7 @@ from tintype.web.delivery import PREFIX, ROUTE, Delivery, refuse
 from tintype.web.errors import problem_answer
 from tintype.web.events import HEAD_KEY
 from tintype.web.request_head import read_head
+from tintype.web.security_headers import SecurityHeaders
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -46,10 +47,11 @@ _WRONG: Final = "Something went wrong on our side. Try again; the request id hel
 class Application:
     """The outermost ASGI application of an API process."""
 
-    def __init__(self, litestar: Litestar, delivery: Delivery, metrics: Metrics) -> None:
+    def __init__(self, litestar: Litestar, delivery: Delivery, metrics: Metrics, security: SecurityHeaders) -> None:
         self._litestar = litestar
         self._delivery = delivery
         self._metrics = metrics
+        self._security = security
         self._log = structlog.get_logger("tintype.requests").bind()  # once: it costs as much as half a line
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -58,7 +60,7 @@ class Application:
             await self._litestar(scope, receive, send)  # type: ignore[arg-type]
             return
         started, (request_id, fault) = time.perf_counter(), read_head(scope)
-        answer = _Answer(send, request_id, without_body=scope["method"] == "HEAD")
+        answer = _Answer(send, request_id, self._security, without_body=scope["method"] == "HEAD")
         if fault is not None:
             refused = await refuse(scope, answer, fault, request_id)
             self._account(scope, "other", answer.status, refused, started, request_id)
@@ -134,12 +136,13 @@ def make_litestar(routes: list[Router], on_startup: list[Any], on_shutdown: list
 
 
 class _Answer:
-    """The server's `send`, with the request id in the headers; knows the status that was sent."""
+    """The server's `send`, with request id and security headers; knows the status that was sent."""
 
-    __slots__ = ("_request_id", "_send", "_without_body", "allowed", "status")
+    __slots__ = ("_request_id", "_security", "_send", "_without_body", "allowed", "status")
 
-    def __init__(self, send: Send, request_id: str, *, without_body: bool) -> None:
+    def __init__(self, send: Send, request_id: str, security: SecurityHeaders, *, without_body: bool) -> None:
         self._send = send
+        self._security = security
         self._request_id = request_id.encode()
         self._without_body = without_body
         self.status: int | None = None
@@ -149,7 +152,8 @@ class _Answer:
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            message["headers"] = [*message["headers"], (b"x-request-id", self._request_id)]
+            headers = [*message["headers"], (b"x-request-id", self._request_id)]
+            message["headers"] = self._security.complete(message["status"], headers)
             if self.allowed:
                 others = [(name, value) for name, value in message["headers"] if name.lower() != b"allow"]
                 message["headers"] = [*others, (b"allow", self.allowed.encode())]

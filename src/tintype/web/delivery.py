@@ -145,10 +145,11 @@ class Delivery:
                 await send({"type": "http.response.pathsend", "path": str(found.file.path)})
                 return reply.status
             chunks = await self._blobs.read(found.file.key, offset=reply.content.start, length=reply.content.length)
+            first = await anext(chunks, b"")  # before anything is sent: what cannot be read is a 503
         except BlobStoreFailed as error:
             raise _unreadable() from error
         self._note_view(found, reply, request)
-        return await _send_chunks(send, reply, chunks)
+        return await _send_chunks(send, reply, first, chunks)
 
     def _note_view(self, found: Representation, reply: Answer, request: Mapping[bytes, bytes]) -> None:
         """Count a view before its first byte leaves: so no picture that arrived was not counted."""
@@ -168,8 +169,9 @@ def _headers_alone(found: Representation, request: dict[bytes, bytes]) -> tuple[
     return reply.status, reply.headers
 
 
-async def _send_chunks(send: Send, reply: Answer, chunks: AsyncIterator[bytes]) -> int:
+async def _send_chunks(send: Send, reply: Answer, first: bytes, chunks: AsyncIterator[bytes]) -> int:
     await send({"type": "http.response.start", "status": reply.status, "headers": reply.headers})
+    await send({"type": "http.response.body", "body": first, "more_body": True})
     async for chunk in chunks:
         await send({"type": "http.response.body", "body": chunk, "more_body": True})
     await send({"type": "http.response.body", "body": b""})

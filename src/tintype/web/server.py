@@ -5,11 +5,12 @@ import resource
 import signal
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from types import FrameType
 from typing import Final
 
 from granian import Granian
-from granian.constants import Interfaces, Loops
+from granian.constants import Interfaces, Loops, SSLProtocols
 from granian.http import HTTP1Settings, HTTP2Settings
 from granian.log import LogLevels
 
@@ -37,8 +38,13 @@ RESPAWN_SECONDS: Final = 0.5
 """A process that dies at once is not started more often than this."""
 
 
-def serve(target: str, *, host: str, port: int, processes: int) -> None:
-    """Serve the ASGI application that the factory `target` makes, in so many processes, until SIGTERM."""
+def serve(
+    target: str, *, host: str, port: int, processes: int, certificate: Path | None = None, key: Path | None = None
+) -> None:
+    """Serve the ASGI application that the factory `target` makes, in so many processes, until SIGTERM.
+
+    With a certificate by TLS 1.2 or 1.3 alone; on SIGHUP new processes take over, which read it again.
+    """
     _allow_open_files()
     Granian(
         target,
@@ -57,6 +63,9 @@ def serve(target: str, *, host: str, port: int, processes: int) -> None:
         workers_kill_timeout=STOP_SECONDS,
         log_level=LogLevels.warning,
         websockets=False,
+        ssl_cert=certificate,
+        ssl_key=key,
+        ssl_protocol_min=SSLProtocols.tls12,
     ).serve()
 
 

@@ -10,7 +10,7 @@ from tintype.db.pool import Connection
 from tintype.db.variants import list_variants
 from tintype.domain.ids import image_name
 from tintype.domain.invariant import Invariant
-from tintype.domain.keys import JOURNAL_PREFIX, PROBE_PREFIX, StoredKey, parse_key
+from tintype.domain.keys import JOURNAL_PREFIX, PROBE_PREFIX, StoredKey, named_digest, parse_key
 from tintype.ports.blobs import BlobInfo, BlobMissing
 from tintype.storage.inventory import Place, Recorded
 from tintype.storage.soundness import sha256_in
@@ -123,20 +123,19 @@ async def _verify_unknown(run: Run, file: BlobInfo, tenants: Collection[int]) ->
     if stored is None or stored.tenant not in tenants:
         run.foreign += 1
         return
-    if not run.quick and not await _is_what_it_says(run, file, stored):
+    if not run.quick and not await _is_what_it_says(run, file):
         run.accuse(Invariant.ATOMIC, f"{file.key}, which no row knows, is not what its name says")
     if run.is_overdue(file):
         await _verify_unrecorded(run, file.key, stored)
 
 
-async def _is_what_it_says(run: Run, file: BlobInfo, stored: StoredKey) -> bool:
+async def _is_what_it_says(run: Run, file: BlobInfo) -> bool:
     try:
         sha256 = await sha256_in(run.blobs, file.key)
     except BlobMissing:
         return True
     run.hashed_bytes += file.size
-    named = stored.sha256.hex() if stored.digest is None else file.key.rpartition("-")[2].partition(".")[0]
-    return sha256 is not None and sha256.startswith(named)
+    return sha256 is not None and sha256.startswith(named_digest(file.key))
 
 
 async def _verify_unrecorded(run: Run, key: str, stored: StoredKey) -> None:

@@ -1,0 +1,99 @@
+"""Staging whose files are encrypted: what is received is never in clear on a disk.
+
+Each file has a key of its own, drawn for it and forgotten with it. What arrives is sealed piece by piece (AES-256-GCM,
+the nonce counts the pieces); once all is there it is opened into memory, where it is examined and read from until the
+request ends. So many are in memory at once, and a slow sender is none of them: a place is taken when the last byte has
+come.
+"""
+
+import asyncio
+import os
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from tintype.adapters.staging_local import LocalStagedBytes, LocalStaging
+from tintype.adapters.verified_bytes import reporting, write_all
+from tintype.ports.blobs import BlobStoreFailed
+
+CLEAR_UPLOADS: Final = 16
+"""In memory at once in one process, between their last byte and their answer (some 50 ms): 160 MB at the most for a
+kind of 10 MB, and as many as the store writes at once."""
+
+_KEY_BYTES: Final = 32
+_NONCE_BYTES: Final = 12
+
+
+class SealedStagedBytes(LocalStagedBytes):
+    """One file without a name, encrypted, which is opened into memory when it is complete."""
+
+    def __init__(self, make: Callable[[], BinaryIO], places: asyncio.Semaphore) -> None:
+        self._cipher = AESGCM(secrets.token_bytes(_KEY_BYTES))
+        self._lengths: list[int] = []
+        self._places = places
+        self._has_place = False
+        self._clear: BinaryIO | None = None
+        super().__init__(make)
+
+    async def finish(self) -> tuple[BinaryIO, bytes]:
+        """Return a file in memory and the SHA-256 of what was written, once there is a place for it."""
+        sealed, digest = await super().finish()
+        await self._places.acquire()
+        self._has_place = True
+        opening = asyncio.get_running_loop().run_in_executor(None, self._opened, sealed)
+        self._under_way = opening  # what is discarded waits for its end, and then closes what it made
+        return await asyncio.shield(opening), digest
+
+    def discard(self) -> None:
+        """Have both files closed as soon as nobody writes to them, and leave the place."""
+        super().discard()
+        if self._has_place:
+            self._has_place = False
+            self._places.release()
+
+    def _write(self, file: BinaryIO, data: bytes) -> None:
+        if not data:
+            return
+        piece = self._cipher.encrypt(_nonce(len(self._lengths)), data, None)
+        self._lengths.append(len(piece))  # first: whatever becomes of the write, this nonce was used
+        super()._write(file, piece)
+
+    def _opened(self, sealed: BinaryIO) -> BinaryIO:
+        with reporting():
+            self._clear = os.fdopen(os.memfd_create("tintype-upload", os.MFD_CLOEXEC), "r+b", buffering=0)
+            start = 0
+            for number, length in enumerate(self._lengths):
+                piece = os.pread(sealed.fileno(), length, start)
+                write_all(self._clear.fileno(), self._open_piece(number, piece))
+                start += length
+        return self._clear
+
+    def _open_piece(self, number: int, piece: bytes) -> bytes:
+        try:
+            return self._cipher.decrypt(_nonce(number), piece, None)
+        except InvalidTag as error:
+            raise BlobStoreFailed("what was staged is not what was read back") from error
+
+    def _close(self) -> None:
+        super()._close()
+        if self._clear is not None:
+            self._clear.close()
+
+
+def _nonce(number: int) -> bytes:
+    return number.to_bytes(_NONCE_BYTES, "big")
+
+
+class SealedStaging(LocalStaging):
+    """Staging in a directory, encrypted there; as `LocalStaging` otherwise."""
+
+    def __init__(self, directory: Path, *, reserve_bytes: int = 0) -> None:
+        super().__init__(directory, reserve_bytes=reserve_bytes)
+        self._places = asyncio.Semaphore(CLEAR_UPLOADS)
+
+    def _make(self) -> SealedStagedBytes:
+        return SealedStagedBytes(self._nameless, self._places)

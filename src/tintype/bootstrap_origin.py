@@ -1,0 +1,60 @@
+"""Where this node serves, by which protocol, and how its own processes ask it whether it answers."""
+
+import ssl
+from datetime import timedelta
+from typing import Final
+
+from tintype.adapters.certificate import Certificate, read_certificate
+from tintype.adapters.origin_http import HttpOrigin
+from tintype.settings import Settings
+
+_LOCAL: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 -- nothing is bound here
+"""Where a server that listens everywhere is reached from its own machine."""
+
+
+def scheme(settings: Settings) -> str:
+    """Return what this node speaks: https when it has a certificate."""
+    return "https" if settings.tls.certificate else "http"
+
+
+def own_url(settings: Settings) -> str:
+    """Return where this node is reached from its own machine."""
+    host = _LOCAL.get(settings.host, settings.host)
+    return f"{scheme(settings)}://{f'[{host}]' if ':' in host else host}:{settings.port}"
+
+
+def origin_url(settings: Settings) -> str:
+    """Return where a worker reaches the API: where this machine serves, or the public address of one that does not."""
+    return settings.public_url if _is_elsewhere(settings) and settings.public_url else own_url(settings)
+
+
+def origin(settings: Settings) -> HttpOrigin:
+    """Return the origin that a worker asks."""
+    return HttpOrigin(origin_url(settings), tls=None if _is_elsewhere(settings) else own_tls())
+
+
+def own_tls() -> ssl.SSLContext:
+    """Return how this machine asks itself: it has named itself by an address that its certificate need not know.
+
+    What is asked is whether the server answers, and nothing secret is sent.
+    """
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def hsts_of(settings: Settings) -> timedelta | None:
+    """Return how long browsers are told to insist on https: not at all where they come by http."""
+    public = settings.public_url or own_url(settings)
+    return settings.tls.hsts if public.startswith("https:") else None
+
+
+def _is_elsewhere(settings: Settings) -> bool:
+    return settings.role == "worker" and settings.public_url is not None
+
+
+def certificate_of(settings: Settings) -> Certificate | None:
+    """Return what the certificate says; None when there is none. Raises `CertificateUnusable`."""
+    tls = settings.tls
+    return read_certificate(tls.certificate, tls.key) if tls.certificate and tls.key else None
