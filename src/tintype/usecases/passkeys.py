@@ -1,0 +1,278 @@
+"""The stories of passkeys (Web Authentication Level 3): one is registered, named, deleted, and signed in with.
+
+A passkey shows that somebody has a device and unlocked it, which are two factors: whoever signs in with one is asked
+for no code. It is bound to this site by the browser, so it cannot be typed into another. Every challenge is 32 random
+bytes, lies in the database for five minutes, and is answered once.
+"""
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import webauthn
+from webauthn.helpers import (
+    parse_authentication_credential_json,
+    parse_client_data_json,
+    parse_registration_credential_json,
+)
+from webauthn.helpers.exceptions import WebAuthnException
+from webauthn.helpers.structs import (
+    AttestationConveyancePreference,
+    AuthenticatorSelectionCriteria,
+    AuthenticatorTransport,
+    PublicKeyCredentialDescriptor,
+    ResidentKeyRequirement,
+    UserVerificationRequirement,
+)
+
+from tintype.db.challenges import Asked, ask, take_answered
+from tintype.db.clock import DatabaseClock
+from tintype.db.passkeys import (
+    delete_passkey,
+    find_credential,
+    insert_passkey,
+    note_use,
+    passkeys_of,
+    rename_passkey,
+)
+from tintype.db.pool import Clash, Database
+from tintype.domain.errors import Code, Problem
+from tintype.domain.ids import bucket_of
+from tintype.domain.passkey import MAX_PASSKEYS, Passkey, counter_is_sound
+
+CHALLENGE_BYTES: Final = 32
+CHALLENGE_LIFETIME: Final = timedelta(minutes=5)
+"""Long enough to find the key that lies in a drawer."""
+
+ACCOUNT_BYTES: Final = 8
+"""An account's id is what authenticators know it by (the user handle)."""
+
+SITE_NAME: Final = "Tintype"
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where a passkey belongs: the host's name, which authenticators bind it to, and the whole origin."""
+
+    host: str
+    origin: str
+
+    @classmethod
+    def of(cls, base_url: str) -> "Site":
+        """Return the site that clients reach at this address."""
+        parts = urlsplit(base_url)
+        return cls(host=(parts.hostname or "").lower(), origin=f"{parts.scheme}://{parts.netloc}".lower())
+
+
+class Passkeys:
+    """Registers passkeys and recognises people by them."""
+
+    def __init__(self, *, database: Database, clock: DatabaseClock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def registration_options(self, site: Site, *, tenant: int, account: int, handle: str) -> str:
+        """Return, as JSON, what a page gives to `navigator.credentials.create`.
+
+        `Problem` conflict when the account has as many passkeys as it may.
+        """
+        challenge = secrets.token_bytes(CHALLENGE_BYTES)
+        async with self._database.transaction(tenant) as connection:
+            existing = await passkeys_of(connection, account)
+            _refuse_more(existing)
+            await ask(
+                connection,
+                tenant=tenant,
+                challenge=challenge,
+                asked=Asked.REGISTER_PASSKEY,
+                lifetime=CHALLENGE_LIFETIME,
+                account=account,
+            )
+        options = webauthn.generate_registration_options(
+            rp_id=site.host,
+            rp_name=SITE_NAME,
+            user_id=account.to_bytes(ACCOUNT_BYTES, "big"),
+            user_name=handle,
+            challenge=challenge,
+            timeout=int(CHALLENGE_LIFETIME.total_seconds() * 1000),
+            attestation=AttestationConveyancePreference.NONE,
+            authenticator_selection=AuthenticatorSelectionCriteria(
+                resident_key=ResidentKeyRequirement.REQUIRED,
+                user_verification=UserVerificationRequirement.REQUIRED,
+            ),
+            exclude_credentials=[PublicKeyCredentialDescriptor(id=passkey.credential) for passkey in existing],
+        )
+        return webauthn.options_to_json(options)
+
+    async def register(
+        self, site: Site, credential: Mapping[str, Any], *, tenant: int, account: int, name: str
+    ) -> Passkey:
+        """Return the new passkey; `Problem`: auth.passkey_invalid, conflict when there is no room or it is there."""
+        await self._clock.refresh()
+        challenge = _registration_challenge(credential)
+        async with self._database.transaction(tenant) as connection:
+            asked = await take_answered(connection, tenant=tenant, challenge=challenge, asked=Asked.REGISTER_PASSKEY)
+        if asked is None or asked.account != account:
+            raise _expired()
+        passkey = self._verified(site, credential, challenge, account=account, name=name)
+        try:
+            async with self._database.transaction(tenant) as connection:
+                _refuse_more(await passkeys_of(connection, account))
+                await insert_passkey(connection, passkey, tenant=tenant)
+        except Clash:
+            raise Problem(Code.CONFLICT, "This passkey is registered already.") from None
+        return passkey
+
+    def _verified(
+        self, site: Site, credential: Mapping[str, Any], challenge: bytes, *, account: int, name: str
+    ) -> Passkey:
+        try:
+            verified = webauthn.verify_registration_response(
+                credential=dict(credential),
+                expected_challenge=challenge,
+                expected_rp_id=site.host,
+                expected_origin=site.origin,
+                require_user_verification=True,
+            )
+        except _UNSOUND as error:
+            raise _unsound() from error
+        return Passkey(
+            id=self._clock.new_id(bucket_of(account)),
+            account=account,
+            credential=verified.credential_id,
+            public_key=verified.credential_public_key,
+            sign_count=verified.sign_count,
+            transports=_transports(credential),
+            backed_up=verified.credential_backed_up,
+            name=name,
+            created_at=self._clock.now(),
+        )
+
+    async def sign_in_options(self, site: Site, *, tenant: int) -> str:
+        """Return, as JSON, what a page gives to `navigator.credentials.get`: any passkey of this site will do."""
+        challenge = secrets.token_bytes(CHALLENGE_BYTES)
+        async with self._database.transaction(tenant) as connection:
+            await ask(
+                connection,
+                tenant=tenant,
+                challenge=challenge,
+                asked=Asked.PASSKEY_SIGN_IN,
+                lifetime=CHALLENGE_LIFETIME,
+            )
+        options = webauthn.generate_authentication_options(
+            rp_id=site.host,
+            challenge=challenge,
+            timeout=int(CHALLENGE_LIFETIME.total_seconds() * 1000),
+            user_verification=UserVerificationRequirement.REQUIRED,
+        )
+        return webauthn.options_to_json(options)
+
+    async def recognise(self, site: Site, credential: Mapping[str, Any], *, tenant: int) -> int:
+        """Return the account whose passkey answered; `Problem` auth.passkey_invalid, alike whatever was wrong."""
+        challenge, account, credential_id = _assertion(credential)
+        async with self._database.transaction(tenant) as connection:
+            asked = await take_answered(connection, tenant=tenant, challenge=challenge, asked=Asked.PASSKEY_SIGN_IN)
+            passkey = await find_credential(connection, account=account, credential=credential_id)
+        if asked is None:
+            raise _expired()
+        if passkey is None:
+            raise _unsound()
+        try:
+            verified = webauthn.verify_authentication_response(
+                credential=dict(credential),
+                expected_challenge=challenge,
+                expected_rp_id=site.host,
+                expected_origin=site.origin,
+                credential_public_key=passkey.public_key,
+                credential_current_sign_count=0,  # it is looked at below, under its name
+                require_user_verification=True,
+            )
+        except _UNSOUND as error:
+            raise _unsound() from error
+        await self._note(passkey, verified.new_sign_count, tenant=tenant, backed_up=verified.credential_backed_up)
+        return account
+
+    async def _note(self, passkey: Passkey, sign_count: int, *, tenant: int, backed_up: bool) -> None:
+        if not counter_is_sound(passkey.sign_count, sign_count):
+            raise Problem(
+                Code.AUTH_PASSKEY_INVALID,
+                "This passkey signed less often than we have seen: there may be a copy of it. Sign in another way, "
+                "and delete it.",
+            )
+        async with self._database.transaction(tenant) as connection:
+            if not await note_use(connection, passkey, sign_count=sign_count, backed_up=backed_up):
+                raise _expired()
+
+    async def of_account(self, *, tenant: int, account: int) -> list[Passkey]:
+        """Return the account's passkeys, newest first."""
+        async with self._database.transaction(tenant) as connection:
+            return await passkeys_of(connection, account)
+
+    async def rename(self, passkey: int, name: str, *, tenant: int, account: int) -> Passkey:
+        """Return the passkey under its new name; `Problem` not_found."""
+        async with self._database.transaction(tenant) as connection:
+            renamed = await rename_passkey(connection, account=account, passkey=passkey, name=name)
+        if renamed is None:
+            raise _unknown()
+        return renamed
+
+    async def delete(self, passkey: int, *, tenant: int, account: int) -> None:
+        """Forget the passkey; `Problem` not_found."""
+        async with self._database.transaction(tenant) as connection:
+            if not await delete_passkey(connection, account=account, passkey=passkey):
+                raise _unknown()
+
+
+_UNSOUND: Final = (WebAuthnException, ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError)
+"""What a credential that somebody made up may bring about in a parser of CBOR, beside what the library says itself."""
+
+_TRANSPORTS: Final = frozenset(transport.value for transport in AuthenticatorTransport)
+
+
+def _transports(credential: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return how the authenticator is reached; a hint for browsers, and nothing more."""
+    given = credential["response"].get("transports") or []
+    return tuple(sorted({item for item in given if item in _TRANSPORTS})) if isinstance(given, list) else ()
+
+
+def _registration_challenge(credential: Mapping[str, Any]) -> bytes:
+    try:
+        parsed = parse_registration_credential_json(dict(credential))
+        return parse_client_data_json(parsed.response.client_data_json).challenge
+    except _UNSOUND as error:
+        raise _unsound() from error
+
+
+def _assertion(credential: Mapping[str, Any]) -> tuple[bytes, int, bytes]:
+    """Return the challenge that was answered, whose passkey says so, and the id of the credential."""
+    try:
+        parsed = parse_authentication_credential_json(dict(credential))
+        challenge = parse_client_data_json(parsed.response.client_data_json).challenge
+    except _UNSOUND as error:
+        raise _unsound() from error
+    handle = parsed.response.user_handle
+    if handle is None or len(handle) != ACCOUNT_BYTES or handle[0] > 0x7F:
+        raise _unsound()
+    return challenge, int.from_bytes(handle, "big"), parsed.raw_id
+
+
+def _refuse_more(existing: list[Passkey]) -> None:
+    if len(existing) >= MAX_PASSKEYS:
+        raise Problem(Code.CONFLICT, f"An account has at most {MAX_PASSKEYS} passkeys. Delete one that you do not use.")
+
+
+def _expired() -> Problem:
+    return Problem(
+        Code.AUTH_PASSKEY_INVALID, "What this answers was not asked, was answered, or is too old. Begin again."
+    )
+
+
+def _unsound() -> Problem:
+    return Problem(Code.AUTH_PASSKEY_INVALID, "This passkey is not known here, or its answer is not sound. Try again.")
+
+
+def _unknown() -> Problem:
+    return Problem(Code.NOT_FOUND, "There is no such passkey in your account.")
