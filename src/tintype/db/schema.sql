@@ -705,6 +705,16 @@ END $_$;
 
 ALTER FUNCTION tintype.search_images(in_words text, in_kind text, in_state text, in_source bytea, in_attached_type text, in_attached_id text, in_before bigint, in_limit integer, in_owner bigint) OWNER TO tintype_owner;
 
+CREATE FUNCTION tintype.sweep_challenges() RETURNS bigint
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'tintype', 'pg_temp'
+    AS $$
+        WITH gone AS (DELETE FROM challenges WHERE expires_at < now() RETURNING 1)
+        SELECT count(*) FROM gone
+    $$;
+
+ALTER FUNCTION tintype.sweep_challenges() OWNER TO tintype_owner;
+
 CREATE FUNCTION tintype.sweep_idempotency_keys(in_limit integer) RETURNS bigint
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'tintype', 'pg_temp'
@@ -944,6 +954,19 @@ CREATE TABLE tintype.blobs (
 
 ALTER TABLE tintype.blobs OWNER TO tintype_owner;
 
+CREATE UNLOGGED TABLE tintype.challenges (
+    bucket smallint NOT NULL,
+    tenant bigint NOT NULL,
+    digest bytea NOT NULL,
+    purpose text NOT NULL,
+    account bigint,
+    detail jsonb DEFAULT '{}'::jsonb NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    CONSTRAINT challenges_digest_check CHECK ((length(digest) = 32))
+);
+
+ALTER TABLE tintype.challenges OWNER TO tintype_owner;
+
 CREATE TABLE tintype.emails (
     tenant bigint NOT NULL,
     email text NOT NULL,
@@ -980,6 +1003,19 @@ CREATE TABLE tintype.idempotency_keys (
 );
 
 ALTER TABLE tintype.idempotency_keys OWNER TO tintype_owner;
+
+CREATE TABLE tintype.identities (
+    tenant bigint NOT NULL,
+    issuer text NOT NULL,
+    subject text NOT NULL,
+    account bigint NOT NULL,
+    provider text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    used_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT identities_subject_check CHECK (((length(subject) >= 1) AND (length(subject) <= 255)))
+);
+
+ALTER TABLE tintype.identities OWNER TO tintype_owner;
 
 CREATE TABLE tintype.images (
     bucket smallint NOT NULL,
@@ -1035,6 +1071,24 @@ CREATE TABLE tintype.job_failures (
 );
 
 ALTER TABLE tintype.job_failures OWNER TO tintype_owner;
+
+CREATE TABLE tintype.passkeys (
+    bucket smallint NOT NULL,
+    id bigint NOT NULL,
+    tenant bigint NOT NULL,
+    account bigint NOT NULL,
+    credential bytea NOT NULL,
+    public_key bytea NOT NULL,
+    sign_count bigint NOT NULL,
+    transports text[] DEFAULT '{}'::text[] NOT NULL,
+    backed_up boolean NOT NULL,
+    name text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    used_at timestamp with time zone,
+    CONSTRAINT passkeys_credential_check CHECK (((length(credential) >= 1) AND (length(credential) <= 1023)))
+);
+
+ALTER TABLE tintype.passkeys OWNER TO tintype_owner;
 
 CREATE TABLE tintype.periodic_tasks (
     name text NOT NULL,
@@ -1149,6 +1203,17 @@ WITH (fillfactor='50');
 
 ALTER TABLE tintype.rate_buckets OWNER TO tintype_owner;
 
+CREATE TABLE tintype.recovery_codes (
+    bucket smallint NOT NULL,
+    account bigint NOT NULL,
+    code_hash bytea NOT NULL,
+    tenant bigint NOT NULL,
+    used_at timestamp with time zone,
+    CONSTRAINT recovery_codes_code_hash_check CHECK ((length(code_hash) = 32))
+);
+
+ALTER TABLE tintype.recovery_codes OWNER TO tintype_owner;
+
 CREATE UNLOGGED TABLE tintype.render_claims (
     bucket smallint NOT NULL,
     tenant bigint NOT NULL,
@@ -1192,6 +1257,18 @@ CREATE TABLE tintype.tenants (
 );
 
 ALTER TABLE tintype.tenants OWNER TO tintype_owner;
+
+CREATE TABLE tintype.totp (
+    bucket smallint NOT NULL,
+    account bigint NOT NULL,
+    tenant bigint NOT NULL,
+    secret bytea NOT NULL,
+    last_step bigint DEFAULT 0 NOT NULL,
+    confirmed_at timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+ALTER TABLE tintype.totp OWNER TO tintype_owner;
 
 CREATE TABLE tintype.variants (
     bucket smallint NOT NULL,
@@ -1271,6 +1348,9 @@ ALTER TABLE ONLY tintype.blob_refs
 ALTER TABLE ONLY tintype.blobs
     ADD CONSTRAINT blobs_pkey PRIMARY KEY (bucket, tenant, sha256);
 
+ALTER TABLE ONLY tintype.challenges
+    ADD CONSTRAINT challenges_pkey PRIMARY KEY (bucket, tenant, digest);
+
 ALTER TABLE ONLY tintype.emails
     ADD CONSTRAINT emails_pkey PRIMARY KEY (tenant, email);
 
@@ -1283,11 +1363,17 @@ ALTER TABLE ONLY tintype.hostnames
 ALTER TABLE ONLY tintype.idempotency_keys
     ADD CONSTRAINT idempotency_keys_pkey PRIMARY KEY (bucket, tenant, key);
 
+ALTER TABLE ONLY tintype.identities
+    ADD CONSTRAINT identities_pkey PRIMARY KEY (tenant, issuer, subject);
+
 ALTER TABLE ONLY tintype.images
     ADD CONSTRAINT images_pkey PRIMARY KEY (bucket, id);
 
 ALTER TABLE ONLY tintype.job_failures
     ADD CONSTRAINT job_failures_pkey PRIMARY KEY (job);
+
+ALTER TABLE ONLY tintype.passkeys
+    ADD CONSTRAINT passkeys_pkey PRIMARY KEY (bucket, id);
 
 ALTER TABLE ONLY tintype.periodic_tasks
     ADD CONSTRAINT periodic_tasks_pkey PRIMARY KEY (name);
@@ -1313,6 +1399,9 @@ ALTER TABLE ONLY tintype.purges
 ALTER TABLE ONLY tintype.rate_buckets
     ADD CONSTRAINT rate_buckets_pkey PRIMARY KEY (bucket, tenant, subject);
 
+ALTER TABLE ONLY tintype.recovery_codes
+    ADD CONSTRAINT recovery_codes_pkey PRIMARY KEY (bucket, account, code_hash);
+
 ALTER TABLE ONLY tintype.render_claims
     ADD CONSTRAINT render_claims_pkey PRIMARY KEY (bucket, tenant, sha256, digest);
 
@@ -1324,6 +1413,9 @@ ALTER TABLE ONLY tintype.tenants
 
 ALTER TABLE ONLY tintype.tenants
     ADD CONSTRAINT tenants_slug_key UNIQUE (slug);
+
+ALTER TABLE ONLY tintype.totp
+    ADD CONSTRAINT totp_pkey PRIMARY KEY (bucket, account);
 
 ALTER TABLE tintype.images
     ADD CONSTRAINT trashed_from_is_known CHECK (((trashed_at IS NULL) = (trashed_from IS NULL))) NOT VALID;
@@ -1357,11 +1449,15 @@ CREATE INDEX audit_log_by_key ON tintype.audit_log USING btree (tenant, key, id 
 
 CREATE INDEX audit_log_by_object ON tintype.audit_log USING btree (tenant, object, id DESC) WHERE (object IS NOT NULL);
 
+CREATE INDEX challenges_by_age ON tintype.challenges USING btree (expires_at);
+
 CREATE INDEX hostnames_of_tenant ON tintype.hostnames USING btree (tenant, host);
 
 CREATE INDEX idempotency_keys_by_age ON tintype.idempotency_keys USING btree (created_at);
 
 CREATE INDEX idempotency_keys_by_image ON tintype.idempotency_keys USING btree (bucket, image);
+
+CREATE UNIQUE INDEX identities_of_account ON tintype.identities USING btree (tenant, account, provider);
 
 CREATE INDEX idx_procrastinate_jobs_worker_not_null ON tintype.procrastinate_jobs USING btree (worker_id) WHERE ((worker_id IS NOT NULL) AND (status = 'doing'::tintype.procrastinate_job_status));
 
@@ -1388,6 +1484,8 @@ CREATE INDEX images_processing ON tintype.images USING btree (updated_at) WHERE 
 CREATE INDEX images_purged ON tintype.images USING btree (tenant, purged_at, id) WHERE (state = 'purged'::text);
 
 CREATE INDEX images_trashed ON tintype.images USING btree (trashed_at) WHERE (trashed_at IS NOT NULL);
+
+CREATE UNIQUE INDEX passkeys_of_account ON tintype.passkeys USING btree (bucket, account, credential);
 
 CREATE INDEX procrastinate_events_job_id_fkey_v1 ON tintype.procrastinate_events USING btree (job_id);
 
@@ -1457,6 +1555,8 @@ ALTER TABLE tintype.blob_refs ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE tintype.blobs ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE tintype.challenges ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE tintype.emails ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE tintype.handles ENABLE ROW LEVEL SECURITY;
@@ -1464,6 +1564,8 @@ ALTER TABLE tintype.handles ENABLE ROW LEVEL SECURITY;
 ALTER TABLE tintype.hostnames ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE tintype.idempotency_keys ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE tintype.identities ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE tintype.images ENABLE ROW LEVEL SECURITY;
 
@@ -1483,6 +1585,8 @@ CREATE POLICY of_tenant ON tintype.blob_refs USING ((tenant = tintype.current_te
 
 CREATE POLICY of_tenant ON tintype.blobs USING ((tenant = tintype.current_tenant()));
 
+CREATE POLICY of_tenant ON tintype.challenges USING ((tenant = tintype.current_tenant()));
+
 CREATE POLICY of_tenant ON tintype.emails USING ((tenant = tintype.current_tenant()));
 
 CREATE POLICY of_tenant ON tintype.handles USING ((tenant = tintype.current_tenant()));
@@ -1491,19 +1595,27 @@ CREATE POLICY of_tenant ON tintype.hostnames USING ((tenant = tintype.current_te
 
 CREATE POLICY of_tenant ON tintype.idempotency_keys USING ((tenant = tintype.current_tenant()));
 
+CREATE POLICY of_tenant ON tintype.identities USING ((tenant = tintype.current_tenant()));
+
 CREATE POLICY of_tenant ON tintype.images USING ((tenant = tintype.current_tenant()));
 
 CREATE POLICY of_tenant ON tintype.job_failures USING ((tenant = tintype.current_tenant()));
 
+CREATE POLICY of_tenant ON tintype.passkeys USING ((tenant = tintype.current_tenant()));
+
 CREATE POLICY of_tenant ON tintype.purges USING ((tenant = tintype.current_tenant()));
 
 CREATE POLICY of_tenant ON tintype.rate_buckets USING ((tenant = tintype.current_tenant()));
+
+CREATE POLICY of_tenant ON tintype.recovery_codes USING ((tenant = tintype.current_tenant()));
 
 CREATE POLICY of_tenant ON tintype.render_claims USING ((tenant = tintype.current_tenant()));
 
 CREATE POLICY of_tenant ON tintype.sessions USING ((tenant = tintype.current_tenant()));
 
 CREATE POLICY of_tenant ON tintype.tenants USING ((id = tintype.current_tenant()));
+
+CREATE POLICY of_tenant ON tintype.totp USING ((tenant = tintype.current_tenant()));
 
 CREATE POLICY of_tenant ON tintype.variants USING ((tenant = tintype.current_tenant()));
 
@@ -1513,15 +1625,21 @@ CREATE POLICY of_tenant ON tintype.view_days USING ((tenant = tintype.current_te
 
 CREATE POLICY of_tenant ON tintype.view_totals USING ((tenant = tintype.current_tenant()));
 
+ALTER TABLE tintype.passkeys ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE tintype.purges ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE tintype.rate_buckets ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE tintype.recovery_codes ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE tintype.render_claims ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE tintype.sessions ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE tintype.tenants ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE tintype.totp ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE tintype.variants ENABLE ROW LEVEL SECURITY;
 
@@ -1561,6 +1679,9 @@ GRANT ALL ON FUNCTION tintype.search_images(in_words text, in_kind text, in_stat
 
 REVOKE ALL ON FUNCTION tintype.search_images(in_words text, in_kind text, in_state text, in_source bytea, in_attached_type text, in_attached_id text, in_before bigint, in_limit integer, in_owner bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION tintype.search_images(in_words text, in_kind text, in_state text, in_source bytea, in_attached_type text, in_attached_id text, in_before bigint, in_limit integer, in_owner bigint) TO tintype_app;
+
+REVOKE ALL ON FUNCTION tintype.sweep_challenges() FROM PUBLIC;
+GRANT ALL ON FUNCTION tintype.sweep_challenges() TO tintype_app;
 
 REVOKE ALL ON FUNCTION tintype.sweep_idempotency_keys(in_limit integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION tintype.sweep_idempotency_keys(in_limit integer) TO tintype_app;
@@ -1610,6 +1731,8 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.blob_refs TO tintype_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.blobs TO tintype_app;
 
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.challenges TO tintype_app;
+
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.emails TO tintype_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.handles TO tintype_app;
@@ -1618,9 +1741,13 @@ GRANT SELECT,INSERT,DELETE ON TABLE tintype.hostnames TO tintype_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.idempotency_keys TO tintype_app;
 
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.identities TO tintype_app;
+
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.images TO tintype_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.job_failures TO tintype_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.passkeys TO tintype_app;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE tintype.periodic_tasks TO tintype_app;
 
@@ -1640,11 +1767,15 @@ GRANT USAGE ON SEQUENCE tintype.procrastinate_workers_id_seq TO tintype_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.purges TO tintype_app;
 
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.recovery_codes TO tintype_app;
+
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.render_claims TO tintype_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.sessions TO tintype_app;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE tintype.tenants TO tintype_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.totp TO tintype_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.variants TO tintype_app;
 
