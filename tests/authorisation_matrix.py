@@ -46,6 +46,7 @@ DELETE /api/v1/images/{image_id}/hold          404  403  404  403  404  404  404
 GET    /api/v1/images/{image_id}/receipt       401  ok   404  403  404  404  404  ok   ok   404  401  401
 POST   /api/v1/images/{image_id}/reprocess     404  in   404  403  404  404  404  in   in   404  401  401
 POST   /api/v1/images/{image_id}/restore       404  ok   404  403  404  404  404  ok   ok   404  401  401
+POST   /api/v1/images/{image_id}/signed-url    404  ok   404  403  404  404  ok   ok   ok   404  401  401
 GET    /api/v1/images/{image_id}/variants      404  ok   404  403  404  404  ok   ok   ok   404  401  401
 POST   /api/v1/images/{image_id}/variants      404  ok   404  403  404  404  404  ok   ok   404  401  401
 GET    /api/v1/images/{image_id}/views         404  ok   404  403  404  404  ok   ok   ok   404  401  401
@@ -54,6 +55,10 @@ GET    /i/{image_id}/original                  404  ok   404  403  404  404  ok 
 GET    /i/{image_id}/thumb                     404  ok   404  403  404  404  ok   ok   ok   404  401  401
 GET    /p/{image_id}                           404  ok   404  403  404  404  ok   ok   ok   404  401  401
 GET    /oembed                                 404  404  404  404  404  404  404  404  404  404  404  404
+# Keys that sign addresses
+GET    /api/v1/signing-keys                    401  403  403  403  ok   ok   403  ok   ok   403  401  401
+POST   /api/v1/signing-keys                    401  403  403  403  ok   ok   403  ok   ok   403  401  401
+DELETE /api/v1/signing-keys/{kid}              401  403  403  403  404  404  403  ok   ok   403  401  401
 # Jobs
 GET    /api/v1/jobs                            401  403  403  403  ok   ok   403  ok   ok   403  401  401
 POST   /api/v1/jobs/{job_id}/retry             401  403  403  403  404  404  403  ok   ok   403  401  401
@@ -151,6 +156,10 @@ class Scene:
         """Return a job that failed for good, of an image of the owner's."""
         return dict(self._once("job", self._bury))
 
+    def old_signing_key(self) -> str:
+        """Return the name of a signing key that was rotated out and is still valid."""
+        return str(self._once("kid", self._rotate))
+
     def photo(self) -> bytes:
         """Return bytes that nobody has sent."""
         self._seed += 1
@@ -167,6 +176,12 @@ class Scene:
         bury(self.product, image)
         return dead_letter_of(self.product, image)
 
+    def _rotate(self) -> str:
+        client = self.askers.clients[Asker.TENANT_KEY]
+        kid = client.post("/api/v1/signing-keys").json()["kid"]
+        assert client.post("/api/v1/signing-keys").status_code == 201
+        return str(kid)
+
     def _once(self, name: str, make: Callable[[], Any]) -> Any:  # noqa: ANN401 -- whatever it is that was made
         if name not in self._made:
             self._made[name] = make()
@@ -176,6 +191,7 @@ class Scene:
 PARAMETERS: Final[Mapping[str, Callable[[Scene], str]]] = {
     "image_id": lambda scene: str(scene.image()["id"]),
     "job_id": lambda scene: str(scene.dead_job()["id"]),
+    "kid": lambda scene: scene.old_signing_key(),
     "name": lambda _: "upload.js",
 }
 """What stands in a path for each parameter: something of the owner's."""
@@ -197,6 +213,7 @@ REQUESTS: Final[Mapping[str, Callable[[Scene], dict[str, Any]]]] = {
     "PUT /api/v1/images/{image_id}/content": lambda scene: {"content": scene.photo()},
     "GET /api/v1/images/{image_id}/receipt": _purged,
     "POST /api/v1/images/{image_id}/restore": _trashed,
+    "POST /api/v1/images/{image_id}/signed-url": lambda _: {"json": {"preset": "thumb"}},
     "POST /api/v1/images/{image_id}/variants": lambda _: {"json": {"preset": "thumb"}},
     "GET /oembed": lambda scene: {"params": {"url": f"{scene.product.base_url}/p/{scene.image()['id']}"}},
 }

@@ -17,6 +17,7 @@ from tintype.bootstrap_blobs import blob_store, staging
 from tintype.bootstrap_origin import hsts_of, origin
 from tintype.bootstrap_privacy import privacy_routes, privacy_sweep
 from tintype.bootstrap_tenants import change_listener, limits_of_host, tenants_of
+from tintype.bootstrap_visibility import signing_routes
 from tintype.db.backlog import Backlog, BacklogLimits
 from tintype.db.clock import DatabaseClock
 from tintype.db.durability import damaged_pages, durability_settings
@@ -33,9 +34,10 @@ from tintype.reads.progress import Progress
 from tintype.reads.receipts import Receipts
 from tintype.reads.tenants import Tenants
 from tintype.reads.views import Views
-from tintype.server_key import server_key
+from tintype.server_key import sealer, server_key
 from tintype.settings import Settings, load_settings
 from tintype.storage.intake import Intake
+from tintype.storage.signing_keys import SigningKeys
 from tintype.telemetry.logs import configure_logs
 from tintype.telemetry.metrics import Metrics, make_metrics, resident_bytes
 from tintype.upkeep import GarbageConfig, Upkeep, build_upkeep
@@ -72,6 +74,7 @@ from tintype.web.representations import Representations
 from tintype.web.security_headers import SecurityHeaders
 from tintype.web.server import call_on_stop
 from tintype.web.share_page import share_routes
+from tintype.web.signed_delivery import SignedUrls
 from tintype.web.upload_gate import UploadGate
 from tintype.web.upload_request import DEFAULT_KIND
 from tintype.web.upload_slots import SlotLimits, UploadSlots
@@ -137,6 +140,7 @@ def build_api(settings: Settings) -> Application:
         parts.database, parts.tenants, server_key=server_key(settings), noted=settings.privacy.noted
     )
     listener = change_listener(parts.config, records, parts.tenants)
+    signing_keys = SigningKeys(parts.database, sealer(settings))
 
     progress = Progress(
         records,
@@ -171,13 +175,15 @@ def build_api(settings: Settings) -> Application:
         event_routes(images),
         job_routes(_jobs_api(parts, authenticator)),
         view_routes(images),
+        *signing_routes(images, signing_keys, database=parts.database, clock=parts.clock),
         share_routes(images),
         operation_routes(OperationsApi(parts.database, parts.blobs, parts.metrics)),
         privacy_routes(parts.database, authenticator, images.proxies),
         page_routes(settings.kinds[DEFAULT_KIND].limits, limits_of_host(authenticator, parts.tenants)),
     ]
     litestar = make_litestar(routes, on_startup=[start], on_shutdown=[stop])
-    delivery = _delivery(settings, parts, records, authenticator, count_views)
+    signed_urls = SignedUrls(signing_keys, parts.clock)
+    delivery = _delivery(settings, parts, records, authenticator, signed_urls, count_views)
     return Application(litestar, delivery, parts.metrics, SecurityHeaders(hsts=hsts_of(settings)))
 
 
@@ -186,6 +192,7 @@ def _delivery(
     parts: _Parts,
     records: DeliveryRecords,
     authenticator: Authenticator,
+    signed_urls: SignedUrls,
     count_views: CountViews,
 ) -> Delivery:
     representations = Representations(
@@ -199,6 +206,7 @@ def _delivery(
         representations=representations,
         blobs=parts.blobs,
         authenticator=authenticator,
+        signed_urls=signed_urls,
         count_view=count_views,
     )
 

@@ -38,6 +38,10 @@ class DatabaseClock:
         """Return the database's time, in UTC."""
         return datetime.fromtimestamp(time.time() + self._offset, UTC)
 
+    def seconds(self) -> float:
+        """Return the database's time, in seconds since 1970."""
+        return time.time() + self._offset
+
     def today(self) -> int:
         """Return the database's day in UTC, as days since 1970."""
         return int(time.time() + self._offset) // DAY_SECONDS

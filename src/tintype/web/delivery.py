@@ -12,9 +12,10 @@ from typing import Any, Final
 from tintype.domain.change import expired
 from tintype.domain.errors import Code, Problem
 from tintype.domain.image import SERVED, Image, State
+from tintype.domain.signing import Signature
 from tintype.domain.tokens import Purpose, parse_token
 from tintype.domain.view import ViewedImage
-from tintype.domain.visibility import BY_LINK, Viewer, may_view
+from tintype.domain.visibility import Viewer
 from tintype.ports.blobs import BlobMissing, BlobStore, BlobStoreFailed
 from tintype.reads.delivery import DeliveryRecord, DeliveryRecords
 from tintype.web.auth import Authenticator, Credentials, session_in
@@ -22,6 +23,7 @@ from tintype.web.delivery_answer import FOR_SECONDS, PRIVATE, Answer, Representa
 from tintype.web.errors import RawHeaders, problem_answer
 from tintype.web.negotiation import choose_format
 from tintype.web.representations import Later, Representations, Wanted, parse_url
+from tintype.web.signed_delivery import SignedRepresentation, SignedUrls, keep
 from tintype.web.small_files import SmallFiles
 from tintype.web.view_rules import ViewRules
 
@@ -46,6 +48,7 @@ class Delivery:
         representations: Representations,
         blobs: BlobStore,
         authenticator: Authenticator,
+        signed_urls: SignedUrls,
         count_view: Callable[[ViewedImage], None],
     ) -> None:
         """`count_view` is called beside every view, and waits for nothing."""
@@ -54,6 +57,7 @@ class Delivery:
         self._blobs = blobs
         self._small_files = SmallFiles(blobs)
         self._authenticator = authenticator
+        self._signed_urls = signed_urls
         self._view_rules = ViewRules()
         self._count_view = count_view
 
@@ -70,6 +74,8 @@ class Delivery:
         record = self._records.remembered(scope["path"][_PUBLIC_ID])
         if record is not None and scope["method"] in _READING:
             ready = record.prepared.get(_prepared_key(scope, request, record.image))
+            if isinstance(ready, SignedRepresentation):
+                ready = self._signed_urls.ready(ready)
             if isinstance(ready, Representation):
                 try:
                     return await self._send_bytes(ready, scope, request, send, again=True)
@@ -83,9 +89,11 @@ class Delivery:
         wanted = parse_url(scope["path"], scope["query_string"])
         record = await self._records.get(wanted.ref)
         image = record.image
-        _refuse_unless_served(record, await self._viewer(image, wanted, request))
+        signed = await self._signed_urls.opens(wanted.signature, scope["path"], wanted.version, image)
+        viewer = Viewer(shown_token=True) if signed else await self._viewer(record, wanted, request)
+        _refuse_unless_served(record, viewer)
         if _is_outdated(wanted, image):
-            kept = FOR_SECONDS if image.visibility in BY_LINK else PRIVATE
+            kept = FOR_SECONDS if record.by_link else PRIVATE
             headers = [(b"location", _current_url(scope["path"], image, wanted)), (b"cache-control", kept.encode())]
             return await _send(send, scope, 302, [*headers, (b"content-length", b"0")])
         try:
@@ -97,7 +105,10 @@ class Delivery:
                     (b"content-length", b"0"),
                 ]
                 return await _send(send, scope, 202, headers)
-            self._prepare(scope, request, found, record)
+            if signed and wanted.signature is not None:
+                found = self._sign_off(scope, request, found, record, wanted.signature)
+            else:
+                self._prepare(scope, request, found, record)
             return await self._send_bytes(found, scope, request, send)
         except BlobMissing as error:
             raise Problem(Code.INTERNAL, "The bytes of this image cannot be found.") from error
@@ -108,18 +119,34 @@ class Delivery:
         self, scope: Scope, request: Mapping[bytes, bytes], found: Representation, record: DeliveryRecord
     ) -> None:
         """Keep the representation ready, if anybody with the link may have it and its URL is spelt as ours are."""
-        image = record.image
-        current = self._records.remembered(str(image.ref)) is record  # what was decided on, and no later version
-        if current and image.visibility in BY_LINK and _PLAIN_QUERY.fullmatch(scope["query_string"]):
-            record.prepared[_prepared_key(scope, request, image)] = found
+        if record.by_link and self._is_current(record) and _PLAIN_QUERY.fullmatch(scope["query_string"]):
+            record.prepared[_prepared_key(scope, request, record.image)] = found
 
-    async def _viewer(self, image: Image, wanted: Wanted, request: Mapping[bytes, bytes]) -> Viewer:
-        if image.visibility in BY_LINK:
+    def _sign_off(
+        self,
+        scope: Scope,
+        request: Mapping[bytes, bytes],
+        found: Representation,
+        record: DeliveryRecord,
+        signature: Signature,
+    ) -> Representation:
+        """Return what a signed URL gives of the representation, and keep that ready."""
+        signed = SignedRepresentation(found, signature, record.image)
+        if self._is_current(record):
+            keep(record, _prepared_key(scope, request, record.image), scope["query_string"], signed)
+        return self._signed_urls.first(signed)
+
+    def _is_current(self, record: DeliveryRecord) -> bool:
+        """Return whether this is what was decided on, and no later version of it is known."""
+        return self._records.remembered(str(record.image.ref)) is record
+
+    async def _viewer(self, record: DeliveryRecord, wanted: Wanted, request: Mapping[bytes, bytes]) -> Viewer:
+        if record.by_link:
             return Viewer()
         credentials = Credentials(
             authorization=_text(request, b"authorization"), cookie=session_in(_text(request, b"cookie"))
         )
-        return await self._authenticator.viewer(image, credentials, wanted.token)
+        return await self._authenticator.viewer(record.image, credentials, wanted.token)
 
     async def _send_bytes(
         self, found: Representation, scope: Scope, request: dict[bytes, bytes], send: Send, *, again: bool = False
@@ -208,9 +235,7 @@ def _refuse_unless_served(record: DeliveryRecord, viewer: Viewer) -> None:
         raise Problem(Code.IMAGE_GONE, "This image was deleted. Nothing of it is left.")
     if record.expired:
         raise expired()
-    if image.state not in SERVED or not may_view(
-        image.visibility, tenant=image.tenant, owner=image.owner, viewer=viewer
-    ):
+    if image.state not in SERVED or not record.shown_to(viewer):
         raise Problem(Code.NOT_FOUND, "There is no such image.")
 
 

@@ -10,7 +10,6 @@ from tintype.domain.format import Format
 from tintype.domain.ids import TENANT_PREFIX, public_id
 from tintype.domain.image import Image
 from tintype.domain.view import ViewedImage
-from tintype.domain.visibility import BY_LINK
 from tintype.web.conditional import ByteRange, Unsatisfiable, is_not_modified, parse_range, range_applies
 from tintype.web.errors import RawHeaders
 
@@ -95,18 +94,18 @@ class Representation:
 
 
 def represent(
-    image: Image, file: StoredFile, *, negotiated: bool, versioned: bool, large: bool = False
+    image: Image, file: StoredFile, *, negotiated: bool, versioned: bool, by_link: bool, large: bool = False
 ) -> Representation:
     """Return the representation that `file` is of the image, for a URL that was negotiated or had a version.
 
-    Who is sent a `large` one views the image.
+    What is not shown `by_link` is for nobody but who asked. Who is sent a `large` one views the image.
     """
     headers: RawHeaders = [
         (b"content-type", file.format.media_type.encode()),
         (b"content-length", str(file.size).encode()),
         (b"etag", file.etag.encode()),
         (b"last-modified", format_datetime(image.modified.astimezone(UTC), usegmt=True).encode()),
-        *_freshness(image, negotiated=negotiated, versioned=versioned),
+        *_freshness(image, negotiated=negotiated, versioned=versioned, by_link=by_link),
         (b"cache-tag", cache_tag(image).encode()),
         (b"content-disposition", f'inline; filename="{image.ref}-{file.name}.{file.format.extension}"'.encode()),
         *_COMMON,
@@ -122,13 +121,13 @@ def cache_tag(image: Image) -> str:
     return f"{public_id(TENANT_PREFIX, image.tenant)} {image.ref}"
 
 
-def _freshness(image: Image, *, negotiated: bool, versioned: bool) -> RawHeaders:
+def _freshness(image: Image, *, negotiated: bool, versioned: bool, by_link: bool) -> RawHeaders:
     """Return how long caches may keep the answer: never past the image's own time.
 
     The headers are made once and sent for as long as they hold, so an end is named as a time (RFC 9111 §5.3), not as
     seconds from an answer that may come much later.
     """
-    if image.visibility not in BY_LINK:
+    if not by_link:
         return [(b"cache-control", PRIVATE.encode())]
     if image.expires_at is not None:
         return _until(image.expires_at) if versioned else [(b"cache-control", REVALIDATED.encode())]

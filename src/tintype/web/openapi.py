@@ -51,7 +51,7 @@ _FIELDS: Final = {
     "title": _text("A title of at most 500 characters."),
     "alt": _text("What the picture shows, for whoever cannot see it; at most 5,000 characters."),
     "tags": _text("Up to 30 tags, with commas between them."),
-    "visibility": _text("Who may see it.", ["public", "unlisted", "private"]),
+    "visibility": _text("Who may see it.", ["public", "unlisted", "followers", "private"]),
     "sha256": _text("The SHA-256 of the file in hexadecimal; other bytes are refused."),
     "is_public": _text("false is `unlisted`.", ["true", "false"]),
     "expires_in": _text("For how many seconds the image is kept; for good unless it or its kind says so."),
@@ -136,6 +136,14 @@ class OwnerOperation(Operation):
 
     def __post_init__(self) -> None:
         self.parameters = [*(self.parameters or []), _UPLOAD_TOKEN, _IF_MATCH]
+
+
+@dataclass
+class MakeOperation(Operation):
+    """A POST that makes something which belongs to no image."""
+
+    def __post_init__(self) -> None:
+        self.parameters = [*(self.parameters or []), _IDEMPOTENCY_KEY]
 
 
 @dataclass

@@ -13,6 +13,7 @@ from tintype.domain.format import Format
 from tintype.domain.ids import BadId, ImageRef
 from tintype.domain.image import Image, State
 from tintype.domain.keys import original_key
+from tintype.domain.signing import Signature
 from tintype.domain.transform import Output, Preset, Variant
 from tintype.domain.view import is_large
 from tintype.ports.blobs import BlobMissing, BlobStore
@@ -47,6 +48,7 @@ class Wanted:
     extension: str | None
     version: int | None
     token: str | None
+    signature: Signature | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,8 @@ def parse_url(path: str, query: bytes) -> Wanted:
     version = fields.get("v")
     if version is not None and not re.fullmatch(r"[0-9]{1,9}", version):
         raise Problem(Code.REQUEST_UNREADABLE, "v is the number of a version, such as v=1.")
-    return Wanted(ref, match[2], match[3], int(version) if version else None, fields.get("token"))
+    signature = Signature.parse(fields.get("exp"), fields.get("sig"))
+    return Wanted(ref, match[2], match[3], int(version) if version else None, fields.get("token"), signature)
 
 
 def _no_image() -> Problem:
@@ -98,7 +101,7 @@ class Representations:
         `Problem` when there is no such thing, `BlobMissing` when the original was lost.
         """
         if wanted.name == "original":
-            return await self._original(record.image, wanted)
+            return await self._original(record, wanted)
         image, preset = record.image, _preset(record, wanted.name)
         fmt = _format(image, wanted.extension, accept)
         variant = Variant(preset.name, Output(preset.transform, fmt))
@@ -109,9 +112,12 @@ class Representations:
         etag = f'"{row.file_sha256.hex()[:32]}"'
         file = StoredFile(key, self._blobs.path(key), fmt, row.size, etag, preset.name)
         negotiated, versioned = wanted.extension is None, wanted.version is not None
-        return represent(image, file, negotiated=negotiated, versioned=versioned, large=is_large(preset))
+        return represent(
+            image, file, negotiated=negotiated, versioned=versioned, by_link=record.by_link, large=is_large(preset)
+        )
 
-    async def _original(self, image: Image, wanted: Wanted) -> Representation:
+    async def _original(self, record: DeliveryRecord, wanted: Wanted) -> Representation:
+        image, versioned = record.image, wanted.version is not None
         if wanted.extension not in {None, image.format.extension}:
             raise Problem(
                 Code.NOT_FOUND,
@@ -122,7 +128,7 @@ class Representations:
             raise BlobMissing(key)
         etag = f'"{image.sha256.hex()[:32]}"'
         file = StoredFile(key, self._blobs.path(key), image.format, image.size, etag, "original")
-        return represent(image, file, negotiated=False, versioned=wanted.version is not None, large=True)
+        return represent(image, file, negotiated=False, versioned=versioned, by_link=record.by_link, large=True)
 
     async def _there(self, record: DeliveryRecord, variant: Variant) -> VariantRow | None:
         """Return the variant if its file is there: one that was lost is made again."""
