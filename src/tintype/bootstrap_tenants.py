@@ -29,7 +29,13 @@ def change_listener(config: DatabaseConfig, records: DeliveryRecords, tenants: T
             tenants.forget_all()
         records.hearing(connected)
 
-    return ImageListener(config, on_change=records.forget, on_tenant=forget_tenant, on_connection=hearing)
+    return ImageListener(
+        config,
+        on_change=records.forget,
+        on_account=records.forget_owner,
+        on_tenant=forget_tenant,
+        on_connection=hearing,
+    )
 
 
 def limits_of_host(authenticator: Authenticator, tenants: Tenants) -> Callable[[str], Awaitable[Limits]]:

@@ -19,10 +19,10 @@ def images(product: Product) -> list[dict[str, Any]]:
     said: list[dict[str, Any]] = [
         {"title": "Harbour at dawn", "tags": "Lisbon,sea", "attach_to": "order:1"},
         {"title": "Tram 28", "alt": "A yellow tram in Lisbon", "attach_to": "order:1"},
-        {"kind": "avatar", "title": "Me"},
+        {"kind": "post", "title": "Me"},
         {"title": "Übermut", "attach_to": "order:2"},
         {"visibility": "private", "tags": "secret"},
-        {"kind": "avatar"},
+        {"kind": "post"},
         {"title": "100 % wool, x'y \\ z"},
     ]
     uploaded = [product.upload(samples.jpeg(seed=740 + each), **fields) for each, fields in enumerate(said)]
@@ -68,10 +68,10 @@ def test_what_is_uploaded_or_deleted_meanwhile_moves_no_page(product: Product, i
 
 
 def test_filters_by_kind_and_attachment_and_source(product: Product, images: list[dict[str, Any]]) -> None:
-    assert listed(product, kind="avatar") == [images[1]["id"], images[4]["id"]]
+    assert listed(product, kind="post") == [images[1]["id"], images[4]["id"]]
     assert listed(product, attached_to="order:1") == [images[5]["id"], images[6]["id"]]
     assert listed(product, attached_to="order:1", limit="1") == [images[5]["id"]]
-    assert listed(product, kind="avatar", attached_to="order:1") == []
+    assert listed(product, kind="post", attached_to="order:1") == []
     source = hashlib.sha256(samples.jpeg(seed=743)).hexdigest()
     assert listed(product, source_sha256=source) == [images[3]["id"]]
     assert listed(product, source_sha256="0" * 64) == []
@@ -85,7 +85,7 @@ def test_words_are_found_in_title_alt_and_tags(product: Product, images: list[di
     assert listed(product, q="harb dawn") == []
     assert listed(product, q="übermut") == [images[3]["id"]]
     assert listed(product, q="lisbon", attached_to="order:2") == []
-    assert listed(product, q="me", kind="avatar") == [images[4]["id"]]
+    assert listed(product, q="me", kind="post") == [images[4]["id"]]
     assert listed(product, q="lisbon", limit="1") == [images[5]["id"]]
 
 

@@ -14,6 +14,7 @@ from killing import frozen, started
 from postgres import passable_directory
 from product import Product, eventually, start_product
 from refusals import assert_problem, leaves_nothing
+from signed_in import signed_in
 
 IMAGES: Final = "/api/v1/images"
 
@@ -148,7 +149,8 @@ def test_a_rejected_image_is_good_with_good_bytes(product: Product) -> None:
 
 
 def test_bytes_that_an_upload_would_refuse_are_refused_and_change_nothing(product: Product) -> None:
-    image = product.settled(product.upload(samples.jpeg(seed=791), kind="avatar"))
+    with signed_in(product) as somebody:
+        image = product.settled(somebody.show(samples.jpeg(seed=791)))
     good = samples.jpeg(seed=792)
     with leaves_nothing(product):
         assert_problem(replace(product, image, b"no image"), 415, "image.unsupported_format")

@@ -17,6 +17,7 @@ from tintype.domain.errors import Problem
 
 IMAGES_CHANNEL: Final = "tintype_images"
 TENANTS_CHANNEL: Final = "tintype_tenants"
+ACCOUNTS_CHANNEL: Final = "tintype_accounts"
 JOBS_CHANNEL: Final = f"procrastinate_queue_v1#{QUEUE}"
 _JOB_INSERTED: Final = '{"type": "job_inserted", "job_id": 0}'
 
@@ -48,6 +49,14 @@ async def notify_at_once(connection: Connection, image_id: int) -> None:
 async def notify_of_tenant(connection: Connection, tenant: int) -> None:
     """Tell every process, the moment this transaction commits, that what it remembers of the tenant is wrong."""
     await connection.execute("SELECT pg_notify(%s, %s)", [TENANTS_CHANNEL, str(tenant)])
+
+
+async def notify_account_at_once(connection: Connection, account: int) -> None:
+    """Tell every process, the moment this transaction commits, that the account is another one now.
+
+    For what decides whether its images are shown: it was suspended, deleted, or let in again.
+    """
+    await connection.execute("SELECT pg_notify(%s, %s)", [ACCOUNTS_CHANNEL, str(account)])
 
 
 class Notifier:
@@ -104,9 +113,9 @@ class Notifier:
 
 
 class ImageListener:
-    """Hears of changed images and tenants on a connection of its own, and says when it cannot hear.
+    """Hears of changed images, accounts and tenants on a connection of its own, and says when it cannot hear.
 
-    `on_change` gets the ids of images, `on_tenant` that of a tenant; `on_connection(True)` comes after each
+    `on_change` gets the ids of images, `on_account` and `on_tenant` that of one; `on_connection(True)` comes after each
     (re)connect, when anything may have been missed, and `on_connection(False)` when the connection is lost.
     """
 
@@ -116,11 +125,13 @@ class ImageListener:
         *,
         on_change: Callable[[tuple[int, ...]], None],
         on_tenant: Callable[[int], None],
+        on_account: Callable[[int], None],
         on_connection: Callable[[bool], None],
     ) -> None:
         self._config = config
         self._on_change = on_change
         self._on_tenant = on_tenant
+        self._on_account = on_account
         self._on_connection = on_connection
         self._task: asyncio.Task[None] | None = None
         self._log = structlog.get_logger()
@@ -149,12 +160,18 @@ class ImageListener:
         options = connection_options(self._config)
         async with await BoundedConnection.connect(self._config.url, **options) as connection:
             await connection.execute(f"LISTEN {IMAGES_CHANNEL}")
-            await connection.execute(f"LISTEN {TENANTS_CHANNEL}")
+            for channel in (IMAGES_CHANNEL, ACCOUNTS_CHANNEL, TENANTS_CHANNEL):
+                await connection.execute(f"LISTEN {channel}")
             self._on_connection(True)
             while True:
                 async for message in connection.notifies(timeout=HEARTBEAT_SECONDS):
-                    if message.channel == TENANTS_CHANNEL:
-                        self._on_tenant(int(message.payload))
-                    else:
-                        self._on_change(tuple(map(int, message.payload.split())))
+                    self._heard(message.channel, message.payload)
                 await connection.execute("SELECT 1")
+
+    def _heard(self, channel: str, payload: str) -> None:
+        if channel == ACCOUNTS_CHANNEL:
+            self._on_account(int(payload))
+        elif channel == TENANTS_CHANNEL:
+            self._on_tenant(int(payload))
+        else:
+            self._on_change(tuple(map(int, payload.split())))

@@ -73,6 +73,10 @@ class Actor:
             return True
         return self.account == owner or scope in RIGHTS[self.role]
 
+    def reads(self, tenant: int) -> bool:
+        """Return whether this actor may read images of `tenant` at all, if those are shown to them."""
+        return tenant == self.tenant and Scope.IMAGES_READ in self.scopes
+
     def need(self, scope: Scope) -> None:
         """Raise `Problem` auth.forbidden for a key that lacks the scope."""
         if scope not in self.scopes:

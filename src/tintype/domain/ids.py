@@ -26,6 +26,7 @@ _DIGITS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz
 _VALUES: Final = {digit: value for value, digit in enumerate(_DIGITS)}
 
 TENANT_PREFIX: Final = "ten_"
+ACCOUNT_PREFIX: Final = "acc_"
 IMAGE_PREFIX: Final = "img_"
 KEY_PREFIX: Final = "key_"
 

@@ -1,9 +1,9 @@
 """What delivery needs to know of an image: one record, remembered while nothing says that it changed.
 
-Skeleton: the id and secret of the URL. Hydrate: the row and its variants, in one transaction. The rules of
-`domain/visibility.py` are asked by the web layer for every request and never remembered. A record is dropped when a
-NOTIFY names its image; all are dropped when the listener comes back after it could not hear; a node that is deaf
-believes what it has for a bounded time only (I12), and that an image is in work, for a moment.
+Skeleton: the id and secret of the URL. Hydrate: the row, its variants and what its account is, in one transaction. The
+rules of `domain/visibility.py` are asked by the web layer for every request and never remembered. A record is dropped
+when a NOTIFY names its image or its account; all are dropped when the listener comes back after it could not hear; a
+node that is deaf believes what it has for a bounded time only (I12), and that an image is in work, for a moment.
 
 What is asked for by many at once is read once, whatever comes of it; that there is no such image is remembered, too.
 """
@@ -19,6 +19,7 @@ from typing import Any, Final
 
 from tintype.db.clock import DatabaseClock
 from tintype.db.images import find_image_tenant, get_image
+from tintype.db.owners import is_active
 from tintype.db.pool import Database
 from tintype.db.variants import VariantRow, list_variants
 from tintype.domain.errors import Code, Problem
@@ -27,6 +28,7 @@ from tintype.domain.image import Image, State
 from tintype.domain.kind import UploadKind, presets_of
 from tintype.domain.tenant import suspended_tenant
 from tintype.domain.transform import Preset
+from tintype.domain.visibility import BY_LINK, Viewer, may_view
 
 CACHED_RECORDS: Final = 10_000
 """About 4 kB each, and 1 kB for every representation that is kept ready: some 60 MB for the images asked for most."""
@@ -65,6 +67,8 @@ class DeliveryRecord:
     variants: dict[str, VariantRow]
     kind: UploadKind | None = None
     """What its kind is to its tenant now; None when there is no such kind any more."""
+    withdrawn: bool = False
+    """Whether the account that has it is suspended or deleted."""
     prepared: dict[Hashable, Any] = field(default_factory=dict)
     loaded: float = field(default_factory=time.monotonic)
     expires: float = math.inf
@@ -74,6 +78,18 @@ class DeliveryRecord:
     def presets(self) -> tuple[Preset, ...]:
         """What the image can be shown as."""
         return presets_of(self.image.recipe, self.kind)
+
+    @property
+    def by_link(self) -> bool:
+        """Whether whoever has the link may see it, whoever they are."""
+        return self.image.visibility in BY_LINK and not self.withdrawn
+
+    def shown_to(self, viewer: Viewer) -> bool:
+        """Return whether `viewer` may see it. Whether there is anything to see is not asked here."""
+        image = self.image
+        return may_view(
+            image.visibility, tenant=image.tenant, owner=image.owner, viewer=viewer, withdrawn=self.withdrawn
+        )
 
     @property
     def expired(self) -> bool:
@@ -152,6 +168,10 @@ class DeliveryRecords:
     def _wake_all(self) -> None:
         for watcher in (watcher for watchers in self._watchers.values() for watcher in watchers):
             watcher.set()
+
+    def forget_owner(self, account: int) -> None:
+        """Drop what is known of this account's images, and wake whoever waits for a change of one."""
+        self.forget(tuple(record.image.id for record in self._records.values() if record.image.owner == account))
 
     def hearing(self, connected: bool) -> None:  # noqa: FBT001 -- the listener's callback has one argument
         """Take note that changes are heard of from now on, or no more."""
@@ -254,9 +274,11 @@ class DeliveryRecords:
         async with self._database.transaction(tenant) as connection:
             image = await get_image(connection, ref.id)
             variants = await list_variants(connection, tenant=tenant, sha256=image.sha256) if image is not None else ()
+            withdrawn = bool(image and image.owner and not await is_active(connection, image.owner))
         if image is None:
             raise _no_image()
-        record = DeliveryRecord(image, {variant.digest: variant for variant in variants}, kinds.get(image.kind))
+        made = {variant.digest: variant for variant in variants}
+        record = DeliveryRecord(image, made, kinds.get(image.kind), withdrawn)
         if image.expires_at is None:
             return record
         await self._clock.refresh()  # expiry is by the database's clock, like every lease (I10)

@@ -22,8 +22,9 @@ from tintype.domain.image import State
 from tintype.domain.transform import Variant
 from tintype.reads.delivery import DeliveryRecord, DeliveryRecords
 
-LOOK_SECONDS: Final = 5.0
-"""Between two looks while changes are heard of: what is never told is rare."""
+LOOK_SECONDS: Final = 4.0
+"""Between two looks while changes are heard of. A session or key that is revoked is told to nobody: who follows by one
+is found out by the next look, within five seconds."""
 
 DEAF_LOOK_SECONDS: Final = 1.0
 """Between two looks while nothing is heard; a record of an image in work is believed for as long."""

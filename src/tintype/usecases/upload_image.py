@@ -1,6 +1,7 @@
 """The story of an upload whose bytes come in the request (`POST /images`).
 
-The bytes are taken in (`storage/intake.py`); then one transaction: blob, reference, image, job. Only then is the upload
+The bytes are taken in (`storage/intake.py`); then one transaction: blob, reference, image, job, and, for an avatar or
+a banner, its place in the account, under that row's lock. Only then is the upload
 acknowledged, and from then on it is never lost. A request that has an Idempotency-Key leaves its answer in the same
 transaction: if that answer is lost on its way, a repetition gets it again, and makes nothing new. Of attempts that run
 side by side with one key the first to commit wins; the others wait for that, undo theirs, and repeat its answer.
@@ -12,17 +13,20 @@ from dataclasses import dataclass, fields, replace
 from datetime import timedelta
 from typing import Final
 
+from tintype.db.account_images import take_place
 from tintype.db.blobs import insert_ref
 from tintype.db.clock import DatabaseClock
 from tintype.db.idempotency import find_answer, keep_answer
-from tintype.db.images import insert_image
+from tintype.db.image_life import trash
+from tintype.db.images import insert_image, lock_image
 from tintype.db.jobs import enqueue_process_image
-from tintype.db.notify import Notifier
+from tintype.db.notify import Notifier, notify_at_once
 from tintype.db.pool import Clash, Connection, Database
 from tintype.domain.actor import Actor
+from tintype.domain.attachment import attach, place_of
 from tintype.domain.errors import Code, Problem
 from tintype.domain.idempotency import Attempt, IdempotencyKey, answer_again, fingerprint
-from tintype.domain.image import Attachment, Image, State
+from tintype.domain.image import LIVE, Attachment, Image, State, move
 from tintype.domain.kind import UploadKind
 from tintype.domain.tokens import Purpose, Token, derive_token
 from tintype.domain.visibility import BY_LINK, Visibility
@@ -124,6 +128,7 @@ class UploadImage:
             if (repeated := await self._repeat(submission, attempt)) is not None:
                 return repeated
             clean = await received.cleaned()
+            attach(submission.kind, submission.attached_to, submission.actor)
             await self._intake.store(submission.tenant, clean)
             return await self._accept(submission, clean, attempt)
 
@@ -208,6 +213,7 @@ class UploadImage:
             duplicate = await self._intake.claim(connection, tenant, clean, owner=owner)
             await insert_ref(connection, tenant=tenant, sha256=sha256, image=image.id, version=1, owner=owner)
             await insert_image(connection, image, sanitiser_version=SANITISER_VERSION)
+            await _take_place(connection, image)
             await enqueue_process_image(connection, tenant=tenant, image=image.id, version=1)
             accepted = replace(accepted, deduplicated=duplicate)
             if attempt is not None:
@@ -219,6 +225,21 @@ def _attempt(repeatable: Repeatable | None, submission: Submission, source_sha25
     if repeatable is None:
         return None
     return _Attempt(Attempt(repeatable.key, submission.fingerprint(source_sha256)), repeatable.answer)
+
+
+async def _take_place(connection: Connection, image: Image) -> None:
+    """Make an avatar or a banner its account's one; the one that it replaces goes into the trash."""
+    place = place_of(image)
+    if place is None or image.owner is None:
+        return
+    taken, before = await take_place(connection, account=image.owner, place=place, image=image.id)
+    if not taken:
+        raise Problem(Code.ACCOUNT_SUSPENDED, "This account is suspended or deleted.")
+    old = await lock_image(connection, before) if before is not None else None
+    if old is not None and old.state in LIVE:
+        move(old.state, State.TRASHED)
+        await trash(connection, old.id)
+        await notify_at_once(connection, old.id)
 
 
 async def _keep(connection: Connection, accepted: Accepted, attempt: _Attempt) -> None:

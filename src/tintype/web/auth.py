@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
 from typing import Final
 
+from tintype.db.follows import is_following
 from tintype.db.pool import Database
 from tintype.db.sessions import find_session
 from tintype.db.tenants import find_key
@@ -20,7 +21,7 @@ from tintype.domain.audit import Noted, Requester, noted_address
 from tintype.domain.errors import Code, Problem
 from tintype.domain.image import Image
 from tintype.domain.tokens import Purpose, Token, derive_token, parse_token
-from tintype.domain.visibility import Viewer
+from tintype.domain.visibility import Viewer, Visibility
 from tintype.reads.tenants import Tenants
 
 SESSION_COOKIE: Final = "tintype_session"
@@ -128,7 +129,17 @@ class Authenticator:
         """Return what somebody with these credentials is to the image."""
         token = parse_token(Purpose.READ, read_token or "")
         shown = token is not None and token.id == image.id and token.matches(image.read_token_hash)
-        return Viewer(actor=await self.actor(credentials), shown_token=shown)
+        actor = await self.actor(credentials)
+        return Viewer(actor=actor, shown_token=shown, follows=await self._follows(actor, image))
+
+    async def _follows(self, actor: Actor | None, image: Image) -> bool:
+        """Return whether the caller follows the account that has the image; asked only when that decides."""
+        if image.visibility is not Visibility.FOLLOWERS or image.owner is None or actor is None:
+            return False
+        if actor.account is None or actor.tenant != image.tenant:
+            return False
+        async with self._database.transaction(image.tenant) as connection:
+            return await is_following(connection, follower=actor.account, followee=image.owner)
 
     def csrf_token(self, session: int) -> str:
         """Return what a page of this session sends with every change."""

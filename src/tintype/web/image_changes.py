@@ -10,21 +10,24 @@ from litestar import Response, patch
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
+from tintype.domain.attachment import refuse_detaching
 from tintype.domain.errors import Code, FieldError, Problem
-from tintype.domain.image import Attachment
+from tintype.domain.image import Attachment, Image
+from tintype.domain.kind import UploadKind
 from tintype.web.body import RequestBody
 from tintype.web.image_fields import (
     MAX_ALT_CHARACTERS,
     MAX_TITLE_CHARACTERS,
     check_attachment,
     check_expires_at,
+    check_suits,
     check_tags,
     check_text,
     check_visibility,
     invalid,
 )
 from tintype.web.image_json import ImageJson, present_image
-from tintype.web.images_api import ApiRequest, ImagesApi, change_request, headers_of
+from tintype.web.images_api import ApiRequest, ImagesApi, change_request, headers_of, ref_of
 from tintype.web.openapi import ChangeOperation, problems
 
 MAX_BODY_BYTES: Final = 131_072
@@ -47,11 +50,23 @@ async def change_image(
     """Change the image and return it."""
     change = await change_request(request, api, image_id)
     fields = _checked(await _read(request, api))
-    changed = await api.change_image(change, lambda image: replace(image, **fields))
+    kind = (await api.records.get(ref_of(image_id))).kind
+    changed = await api.change_image(change, lambda image: _changed(image, fields, kind))
     api.records.forget((change.image_id,))
     token = changed.read_token.reveal() if changed.read_token else None
     shown = present_image(changed.image, api.base_url(request), owner=True, read_token=token)
     return Response(shown, headers=headers_of(changed.image))
+
+
+def _changed(image: Image, fields: Mapping[str, Any], kind: UploadKind | None) -> Image:
+    """Return the image as it should be; `Problem` for what cannot be said of this one."""
+    wanted = replace(image, **fields)
+    errors: list[FieldError] = []
+    check_suits(fields.get("visibility"), image.owner, errors)
+    if errors:
+        raise invalid(errors)
+    refuse_detaching(image, wanted, kind)
+    return wanted
 
 
 async def _read(request: ApiRequest, api: ImagesApi) -> dict[str, Any]:

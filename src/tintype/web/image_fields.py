@@ -12,7 +12,7 @@ import msgspec
 
 from tintype.domain.errors import Code, FieldError, Problem
 from tintype.domain.image import Attachment
-from tintype.domain.visibility import Visibility
+from tintype.domain.visibility import Visibility, suits
 
 MAX_TITLE_CHARACTERS: Final = 500
 """A title is a line; this many wrap to a paragraph on any screen."""
@@ -29,14 +29,8 @@ MAX_TAG_CHARACTERS: Final = 50
 MAX_ATTACH_ID_CHARACTERS: Final = 200
 """A UUID has 36, a path in somebody's shop a hundred."""
 
-OUR_ATTACH_TYPE: Final = "account"
-"""What an avatar belongs to; nobody else's to give."""
-
 MAX_EXPIRES_IN: Final = 10 * 365 * 86_400
 """Ten years in seconds. Whoever means longer means for ever."""
-
-OFFERED: Final = (Visibility.PUBLIC, Visibility.UNLISTED, Visibility.PRIVATE)
-"""`followers` comes with accounts."""
 
 _ATTACH_TYPE: Final = re.compile(r"[A-Za-z0-9._-]{1,50}")
 
@@ -70,17 +64,21 @@ def check_tags(given: Sequence[str], errors: list[FieldError]) -> tuple[str, ...
 
 def check_visibility(value: str, errors: list[FieldError]) -> Visibility | None:
     """Return the visibility that was chosen."""
-    if value in OFFERED:
+    if value in tuple(Visibility):
         return Visibility(value)
-    errors.append(FieldError("visibility", f"One of {', '.join(OFFERED)}."))
+    errors.append(FieldError("visibility", f"One of {', '.join(Visibility)}."))
     return None
 
 
+def check_suits(visibility: Visibility | None, owner: int | None, errors: list[FieldError]) -> None:
+    """Note when an image of this account (None: of nobody's) cannot have the visibility that was chosen."""
+    if visibility is not None and not suits(visibility, owner):
+        errors.append(FieldError("visibility", "Nobody follows what no account has. Upload it as an account."))
+
+
 def check_attachment(kind: str, identifier: str, errors: list[FieldError]) -> Attachment | None:
-    """Return what the image belongs to."""
-    if kind == OUR_ATTACH_TYPE:
-        errors.append(FieldError("attach_to", "The type account is ours. Choose another word."))
-    elif not _ATTACH_TYPE.fullmatch(kind):
+    """Return what the image belongs to. Whether it may belong to an account is its kind's to say."""
+    if not _ATTACH_TYPE.fullmatch(kind):
         errors.append(FieldError("attach_to", "A type has up to 50 letters, digits, dots, hyphens and underscores."))
     elif not (0 < len(identifier) <= MAX_ATTACH_ID_CHARACTERS and _storable(identifier) and identifier.isprintable()):
         errors.append(FieldError("attach_to", f"An id has up to {MAX_ATTACH_ID_CHARACTERS} printable characters."))

@@ -12,7 +12,7 @@ from tintype.domain.errors import Code, Problem
 from tintype.domain.ids import BadId, ImageRef
 from tintype.domain.image import Image, State
 from tintype.domain.tokens import Purpose, Token, parse_token
-from tintype.domain.visibility import may_view
+from tintype.domain.visibility import Viewer
 from tintype.reads.delivery import DeliveryRecord, DeliveryRecords
 from tintype.reads.image_list import ImageList
 from tintype.reads.progress import Progress
@@ -96,8 +96,7 @@ async def look_up(request: ApiRequest, api: ImagesApi, image_id: str, read_token
     if image.state is State.PURGED:
         raise Problem(Code.IMAGE_GONE, "This image was deleted. Nothing of it is left.")
     owner = owns(image, viewer.actor, write_token(request), Scope.IMAGES_READ)
-    visible = may_view(image.visibility, tenant=image.tenant, owner=image.owner, viewer=viewer)
-    shown = visible and image.state is not State.TRASHED
+    shown = record.shown_to(viewer) and image.state is not State.TRASHED
     if not (owner or shown):
         raise Problem(Code.NOT_FOUND, "There is no such image.")
     if record.expired and not owner:
@@ -110,8 +109,10 @@ async def change_request(
 ) -> ChangeRequest:
     """Return the wish to change the image, with what the caller shows; whether they may is the story's to say."""
     ref = ref_of(image_id)
-    image = (await api.records.get(ref)).image
-    actor = await api.authenticator.actor(credentials_of(request))
+    record = await api.records.get(ref)
+    image, actor = record.image, await api.authenticator.actor(credentials_of(request))
+    if record.withdrawn and not record.shown_to(Viewer(actor)):  # to everybody else it is not there
+        raise Problem(Code.NOT_FOUND, "There is no such image.")
     return ChangeRequest(
         tenant=image.tenant,
         image_id=ref.id,

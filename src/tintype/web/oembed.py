@@ -16,7 +16,7 @@ from litestar.di import NamedDependency
 
 from tintype.domain.errors import Code, Problem
 from tintype.domain.image import SERVED, Image
-from tintype.domain.visibility import BY_LINK, Visibility
+from tintype.domain.visibility import Visibility
 from tintype.reads.delivery import DeliveryRecord
 from tintype.web.delivery_answer import cache_tag
 from tintype.web.html import join, plain, tag
@@ -91,7 +91,7 @@ async def _shared(api: ImagesApi, url: str, base_url: str) -> DeliveryRecord:
     if match is None or parts.scheme not in {"http", "https"} or parts.netloc.lower() != ours.netloc.lower():
         raise _nothing()
     record = await api.records.get(ref_of(match[1]))
-    if record.expired or record.image.state not in SERVED or record.image.visibility not in BY_LINK:
+    if record.expired or record.image.state not in SERVED or not record.by_link:
         raise _nothing()
     return record
 

@@ -6,7 +6,7 @@ from typing import Final
 from urllib.parse import quote, urlsplit
 
 from tintype.domain.image import Image, State
-from tintype.domain.visibility import BY_LINK, Visibility
+from tintype.domain.visibility import Visibility
 from tintype.web.html import Html, join, tag
 from tintype.web.share_sizes import Size
 
@@ -27,11 +27,8 @@ class SharedImage:
     base_url: str
     views: int | None
     token: str
-
-    @property
-    def by_link(self) -> bool:
-        """Whether whoever has the link may see it, programs too."""
-        return self.image.visibility in BY_LINK
+    by_link: bool
+    """Whether whoever has the link may see it, programs too."""
 
     @property
     def page_url(self) -> str:

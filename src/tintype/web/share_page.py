@@ -14,7 +14,7 @@ from litestar.params import FromPath
 from tintype.domain.errors import Code, Problem
 from tintype.domain.image import Image, State
 from tintype.domain.tokens import Purpose, parse_token
-from tintype.domain.visibility import BY_LINK, Visibility
+from tintype.domain.visibility import Visibility
 from tintype.web.app import CODE_KEY
 from tintype.web.conditional import is_not_modified
 from tintype.web.delivery_answer import FOR_SECONDS, cache_tag
@@ -68,23 +68,25 @@ async def share_page(request: ApiRequest, api: NamedDependency[ImagesApi], image
         if problem.code not in _NOTICES or "text/html" not in request.headers.get("accept", ""):
             raise
         return _refused(request, problem)
-    image = seen.image
+    image, by_link = seen.image, seen.record.by_link
     if image.state in _HIDDEN:
-        return _notice(image, *_HIDDEN[image.state])
+        return _notice(image, *_HIDDEN[image.state], by_link=by_link)
     shared = SharedImage(
         image=image,
         shown=shown_size(image, seen.record.presets),
         original=original_size(image),
         base_url=api.base_url(request),
         views=await api.views.of(seen.record),
-        token=token if token and parse_token(Purpose.READ, token) and image.visibility not in BY_LINK else "",
+        token=token if token and parse_token(Purpose.READ, token) and not by_link else "",
+        by_link=by_link,
     )
-    return _shown(request, image, share_document(shared))
+    return _shown(request, shared)
 
 
-def _shown(request: ApiRequest, image: Image, page: bytes) -> Response[Any]:
+def _shown(request: ApiRequest, shared: SharedImage) -> Response[Any]:
+    image, page = shared.image, share_document(shared)
     etag = f'"{hashlib.sha256(page).hexdigest()[:32]}"'
-    headers = {**_COMMON, **_kept(image), "etag": etag}
+    headers = {**_COMMON, **_kept(image, by_link=shared.by_link), "etag": etag}
     asked = request.headers.get("if-none-match")
     if asked is not None and is_not_modified(
         if_none_match=asked, if_modified_since=None, etag=etag, modified=image.updated_at
@@ -93,19 +95,19 @@ def _shown(request: ApiRequest, image: Image, page: bytes) -> Response[Any]:
     return Response(page, headers=headers, media_type="text/html")
 
 
-def _kept(image: Image) -> dict[str, str]:
+def _kept(image: Image, *, by_link: bool) -> dict[str, str]:
     """Return how long caches may keep the page, and by which tags they are told to drop it."""
-    if image.visibility not in BY_LINK:
+    if not by_link:
         return {"cache-control": UNCACHED, "x-robots-tag": "noindex, noarchive"}
     settled = image.state is not State.PROCESSING
     kept = {"cache-control": FOR_A_MINUTE if settled else FOR_SECONDS, "cache-tag": cache_tag(image)}
     return kept if image.visibility is Visibility.PUBLIC else {**kept, "x-robots-tag": "noindex"}
 
 
-def _notice(image: Image, title: str, text: str) -> Response[Any]:
+def _notice(image: Image, title: str, text: str, *, by_link: bool) -> Response[Any]:
     """Return the page of an image that is there and cannot be shown; not found is what it is to a browser."""
-    headers = {**_COMMON, **_kept(image), "x-robots-tag": "noindex"}
-    if image.visibility in BY_LINK:
+    headers = {**_COMMON, **_kept(image, by_link=by_link), "x-robots-tag": "noindex"}
+    if by_link:
         headers["cache-control"] = FOR_SECONDS if image.state is not State.TRASHED else UNCACHED
     return Response(notice_document(title, text), status_code=404, headers=headers, media_type="text/html")
 

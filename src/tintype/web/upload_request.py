@@ -22,6 +22,7 @@ from tintype.web.image_fields import (
     check_attachment,
     check_attachment_text,
     check_expires_in,
+    check_suits,
     check_tags,
     check_text,
     check_visibility,
@@ -109,7 +110,7 @@ def _check(given: Sequence[tuple[str, str]], kind: UploadKind, caller: Caller) -
         title=check_text("title", values.get("title", ""), MAX_TITLE_CHARACTERS, errors),
         alt=check_text("alt", values.get("alt", ""), MAX_ALT_CHARACTERS, errors),
         tags=check_tags([tag for name, value in given if name == "tags" for tag in value.split(",")], errors),
-        visibility=_visibility(values, errors),
+        visibility=_visibility(values, caller, errors),
         expires_in=check_expires_in(values["expires_in"], errors) if "expires_in" in values else None,
         attached_to=_attachment(values, errors),
         sha256=read_sha256(values, errors),
@@ -140,11 +141,13 @@ def read_once(given: Sequence[tuple[str, str]], known: frozenset[str], errors: l
     return values
 
 
-def _visibility(values: Mapping[str, str], errors: list[FieldError]) -> Visibility | None:
+def _visibility(values: Mapping[str, str], caller: Caller, errors: list[FieldError]) -> Visibility | None:
     if "visibility" in values and "is_public" in values:  # one would be ignored, and it might be the private one
         errors.append(FieldError("is_public", "Give either visibility or is_public, not both."))
     elif "visibility" in values:
-        return check_visibility(values["visibility"], errors)
+        chosen = check_visibility(values["visibility"], errors)
+        check_suits(chosen, caller.actor.account if caller.actor else None, errors)
+        return chosen
     elif "is_public" in values:
         if values["is_public"] in {"true", "false"}:
             return Visibility.PUBLIC if values["is_public"] == "true" else Visibility.UNLISTED
