@@ -975,6 +975,16 @@ CREATE TABLE tintype.emails (
 
 ALTER TABLE tintype.emails OWNER TO tintype_owner;
 
+CREATE TABLE tintype.follows_out (
+    bucket smallint NOT NULL,
+    follower bigint NOT NULL,
+    followee bigint NOT NULL,
+    tenant bigint NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+ALTER TABLE tintype.follows_out OWNER TO tintype_owner;
+
 CREATE TABLE tintype.handles (
     tenant bigint NOT NULL,
     handle text NOT NULL,
@@ -1241,6 +1251,22 @@ CREATE TABLE tintype.sessions (
 
 ALTER TABLE tintype.sessions OWNER TO tintype_owner;
 
+CREATE TABLE tintype.signing_keys (
+    tenant bigint NOT NULL,
+    kid text NOT NULL,
+    state text NOT NULL,
+    secret bytea,
+    request bytea,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    retired_at timestamp with time zone,
+    CONSTRAINT signing_keys_check CHECK (((state = 'retired'::text) = (secret IS NULL))),
+    CONSTRAINT signing_keys_kid_check CHECK ((kid ~ '^[0-9A-Za-z]{8}$'::text)),
+    CONSTRAINT signing_keys_request_check CHECK ((length(request) = 32)),
+    CONSTRAINT signing_keys_state_check CHECK ((state = ANY (ARRAY['signing'::text, 'verifying'::text, 'retired'::text])))
+);
+
+ALTER TABLE tintype.signing_keys OWNER TO tintype_owner;
+
 CREATE TABLE tintype.tenants (
     id bigint NOT NULL,
     slug text NOT NULL,
@@ -1354,6 +1380,9 @@ ALTER TABLE ONLY tintype.challenges
 ALTER TABLE ONLY tintype.emails
     ADD CONSTRAINT emails_pkey PRIMARY KEY (tenant, email);
 
+ALTER TABLE ONLY tintype.follows_out
+    ADD CONSTRAINT follows_out_pkey PRIMARY KEY (bucket, follower, followee);
+
 ALTER TABLE ONLY tintype.handles
     ADD CONSTRAINT handles_pkey PRIMARY KEY (tenant, handle);
 
@@ -1407,6 +1436,9 @@ ALTER TABLE ONLY tintype.render_claims
 
 ALTER TABLE ONLY tintype.sessions
     ADD CONSTRAINT sessions_pkey PRIMARY KEY (bucket, id);
+
+ALTER TABLE ONLY tintype.signing_keys
+    ADD CONSTRAINT signing_keys_pkey PRIMARY KEY (tenant, kid);
 
 ALTER TABLE ONLY tintype.tenants
     ADD CONSTRAINT tenants_pkey PRIMARY KEY (id);
@@ -1511,6 +1543,10 @@ CREATE INDEX purges_of_owner ON tintype.purges USING btree (tenant, owner, image
 
 CREATE INDEX sessions_of_account ON tintype.sessions USING btree (bucket, account, id DESC);
 
+CREATE UNIQUE INDEX signing_keys_by_request ON tintype.signing_keys USING btree (tenant, request) WHERE (request IS NOT NULL);
+
+CREATE UNIQUE INDEX signing_keys_in_use ON tintype.signing_keys USING btree (tenant, state) WHERE (state <> 'retired'::text);
+
 CREATE TRIGGER procrastinate_jobs_notify_queue_job_aborted_v1 AFTER UPDATE OF abort_requested ON tintype.procrastinate_jobs FOR EACH ROW WHEN (((old.abort_requested = false) AND (new.abort_requested = true) AND (new.status = 'doing'::tintype.procrastinate_job_status))) EXECUTE FUNCTION tintype.procrastinate_notify_queue_abort_job_v1();
 
 CREATE TRIGGER procrastinate_trigger_abort_requested_events_v1 AFTER UPDATE OF abort_requested ON tintype.procrastinate_jobs FOR EACH ROW WHEN ((new.abort_requested = true)) EXECUTE FUNCTION tintype.procrastinate_trigger_abort_requested_events_procedure_v1();
@@ -1541,6 +1577,9 @@ ALTER TABLE ONLY tintype.procrastinate_jobs
 ALTER TABLE ONLY tintype.procrastinate_periodic_defers
     ADD CONSTRAINT procrastinate_periodic_defers_job_id_fkey FOREIGN KEY (job_id) REFERENCES tintype.procrastinate_jobs(id);
 
+ALTER TABLE ONLY tintype.signing_keys
+    ADD CONSTRAINT signing_keys_tenant_fkey FOREIGN KEY (tenant) REFERENCES tintype.tenants(id);
+
 ALTER TABLE tintype.account_deletions ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE tintype.account_exports ENABLE ROW LEVEL SECURITY;
@@ -1558,6 +1597,8 @@ ALTER TABLE tintype.blobs ENABLE ROW LEVEL SECURITY;
 ALTER TABLE tintype.challenges ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE tintype.emails ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE tintype.follows_out ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE tintype.handles ENABLE ROW LEVEL SECURITY;
 
@@ -1589,6 +1630,8 @@ CREATE POLICY of_tenant ON tintype.challenges USING ((tenant = tintype.current_t
 
 CREATE POLICY of_tenant ON tintype.emails USING ((tenant = tintype.current_tenant()));
 
+CREATE POLICY of_tenant ON tintype.follows_out USING ((tenant = tintype.current_tenant()));
+
 CREATE POLICY of_tenant ON tintype.handles USING ((tenant = tintype.current_tenant()));
 
 CREATE POLICY of_tenant ON tintype.hostnames USING ((tenant = tintype.current_tenant()));
@@ -1613,6 +1656,8 @@ CREATE POLICY of_tenant ON tintype.render_claims USING ((tenant = tintype.curren
 
 CREATE POLICY of_tenant ON tintype.sessions USING ((tenant = tintype.current_tenant()));
 
+CREATE POLICY of_tenant ON tintype.signing_keys USING ((tenant = tintype.current_tenant()));
+
 CREATE POLICY of_tenant ON tintype.tenants USING ((id = tintype.current_tenant()));
 
 CREATE POLICY of_tenant ON tintype.totp USING ((tenant = tintype.current_tenant()));
@@ -1636,6 +1681,8 @@ ALTER TABLE tintype.recovery_codes ENABLE ROW LEVEL SECURITY;
 ALTER TABLE tintype.render_claims ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE tintype.sessions ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE tintype.signing_keys ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE tintype.tenants ENABLE ROW LEVEL SECURITY;
 
@@ -1735,6 +1782,8 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.challenges TO tintype_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.emails TO tintype_app;
 
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.follows_out TO tintype_app;
+
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.handles TO tintype_app;
 
 GRANT SELECT,INSERT,DELETE ON TABLE tintype.hostnames TO tintype_app;
@@ -1772,6 +1821,8 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.recovery_codes TO tintype_app
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.render_claims TO tintype_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.sessions TO tintype_app;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE tintype.signing_keys TO tintype_app;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE tintype.tenants TO tintype_app;
 
