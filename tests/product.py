@@ -39,6 +39,8 @@ class Product:
     log: Path
     client: httpx.Client = field(init=False)
     stranger: httpx.Client = field(init=False)
+    kept: list[httpx.Client] = field(init=False, default_factory=list)
+    """Clients of people, which end with the product."""
     _superuser: psycopg.Connection | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
@@ -104,8 +106,8 @@ class Product:
         """Close every connection of the test's own: one that is left would be held against the next test."""
         if self._superuser is not None:
             self._superuser.close()
-        self.client.close()
-        self.stranger.close()
+        for client in (self.client, self.stranger, *self.kept):
+            client.close()
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from tintype.adapters.render_pool import RenderPool, RenderPoolConfig
 from tintype.adapters.view_journal import MappedViewJournal
 from tintype.bootstrap_blobs import blob_store, staging
 from tintype.bootstrap_origin import hsts_of, origin
+from tintype.bootstrap_people import Beneath, people_jobs, people_routes, people_tasks
 from tintype.bootstrap_privacy import privacy_routes, privacy_sweep
 from tintype.bootstrap_tenants import change_listener, limits_of_host, tenants_of
 from tintype.bootstrap_visibility import signing_routes
@@ -180,6 +181,18 @@ def build_api(settings: Settings) -> Application:
         operation_routes(OperationsApi(parts.database, parts.blobs, parts.metrics)),
         privacy_routes(parts.database, authenticator, images.proxies),
         page_routes(settings.kinds[DEFAULT_KIND].limits, limits_of_host(authenticator, parts.tenants)),
+        *people_routes(
+            Beneath(
+                settings=settings,
+                database=parts.database,
+                clock=parts.clock,
+                notifier=parts.notifier,
+                authenticator=authenticator,
+                proxies=images.proxies,
+                body_limits=images.body_limits,
+                server_key=server_key(settings),
+            )
+        ),
     ]
     litestar = make_litestar(routes, on_startup=[start], on_shutdown=[stop])
     signed_urls = SignedUrls(signing_keys, parts.clock)
@@ -304,6 +317,7 @@ async def _work(settings: Settings) -> None:
             prove_purge=ProvePurge(database=parts.database, origin=origin(settings)),
             dead_letters=DeadLetters(database=parts.database, notifier=parts.notifier),
             periodic=Periodic(parts.database, _periodic_tasks(settings, parts)),
+            others=people_jobs(settings, database=parts.database, server_key=server_key(settings)),
         ),
         metrics=parts.metrics,
         measure=measure,
@@ -339,6 +353,7 @@ def _periodic_tasks(settings: Settings, parts: _Parts) -> Iterator[PeriodicTask]
     upkeep = upkeep_of(settings, parts.database)
     yield PeriodicTask("gc", schedule["gc"], upkeep.collect_garbage)
     yield PeriodicTask("sweep_requests", schedule["sweep_requests"], lambda: sweep_requests(parts.database))
+    yield from people_tasks(settings, parts.database)
     yield PeriodicTask("verify", schedule["verify"], lambda: upkeep.verify(notice=_log_violation))
 
 

@@ -26,6 +26,7 @@ from tintype.settings_values import (
     cron,
     duration,
     http_url,
+    mail_sender,
     networks,
     old_secrets,
     one_of,
@@ -34,6 +35,7 @@ from tintype.settings_values import (
     postgres_url,
     secret,
     size,
+    smtp_url,
     switch,
     text,
     whole,
@@ -123,6 +125,17 @@ class PrivacySettings:
 
 
 @dataclass(frozen=True, slots=True)
+class AccountSettings:
+    """Who may sign up, how many passwords are hashed at once, and how mails are sent. `smtp_url` None: to a folder."""
+
+    sign_up: bool
+    hash_threads: int
+    hash_waiting: int
+    smtp_url: str | None = field(repr=False)
+    mail_from: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything that can be set, checked. Urls that are None mean: the built-in one."""
 
@@ -160,6 +173,7 @@ class Settings:
     events: EventSettings
     kind_tables: KindTables
     """What `kinds` were read from: a tenant's own tables are laid over them."""
+    accounts: AccountSettings
     kinds: dict[str, UploadKind]
     encryption: EncryptionSettings = field(repr=False)
     tls: TlsSettings
@@ -304,6 +318,13 @@ def _build(read: Reader) -> Settings:
         kinds=read_kinds(read),
         encryption=read_encryption(read),
         tls=read_tls(read),
+        accounts=AccountSettings(
+            sign_up=read.read("accounts.sign_up", switch, True),
+            hash_threads=read.read("accounts.hash_threads", whole(1, 64), 2),
+            hash_waiting=read.read("accounts.hash_waiting", whole(0, 10_000), 40),
+            smtp_url=read.read("smtp_url", smtp_url, None),
+            mail_from=read.read("mail_from", mail_sender, None),
+        ),
     )
 
 

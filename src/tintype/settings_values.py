@@ -7,6 +7,7 @@ import ipaddress
 import re
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from email.utils import parseaddr
 from pathlib import Path
 from typing import Any, Final, TypeAlias, TypeVar
 from urllib.parse import unquote, urlsplit
@@ -229,6 +230,32 @@ def http_url(value: object) -> str | None:
     """Return the URL without a slash at its end, or None when it is empty."""
     url = _optional_url("http", "https")(value)
     return url.rstrip("/") if url else None
+
+
+def smtp_url(value: object) -> str | None:
+    """Return the URL of a mail server, or None when it is empty."""
+    url = _optional_url("smtp", "smtps")(value)
+    if url is None:
+        return None
+    wrong = ValueError("is not the URL of a mail server such as smtps://user:password@mail.example.org:465")
+    try:
+        parts = urlsplit(url)
+        sound = bool(parts.hostname) and parts.port != 0 and parts.path in {"", "/"} and not parts.query
+    except ValueError:
+        raise wrong from None
+    if not sound:
+        raise wrong
+    return url
+
+
+def mail_sender(value: object) -> str | None:
+    """Return whom mails come from, an address alone or behind a name; None when it is empty."""
+    if not value:
+        return None
+    _name, address = parseaddr(str(value))
+    if "@" not in address or not str(value).isprintable():
+        raise ValueError("is not an address such as Tintype <tintype@example.org>")
+    return str(value)
 
 
 def secret(value: object) -> str | None:

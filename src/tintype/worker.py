@@ -8,8 +8,8 @@ because their end could not be recorded.
 import asyncio
 import contextlib
 import functools
-from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final
 
@@ -31,6 +31,7 @@ from tintype.domain.purge import purge_from_line
 from tintype.domain.transform import Output, Variant, parse_transform
 from tintype.periodic import Periodic
 from tintype.ports.blobs import BlobMissing, BlobStoreFailed, BlobStoreFull
+from tintype.ports.mailer import MailerFailed
 from tintype.ports.renderer import RendererBusy, RendererFailed, SourceDamaged
 from tintype.telemetry.metrics import Metrics
 from tintype.usecases.dead_letters import DeadLetters
@@ -72,6 +73,7 @@ _REASONS: Final[dict[type[Exception], str]] = {
     BlobMissing: "blob.missing",
     BlobStoreFull: "storage.full",
     BlobStoreFailed: "storage.failed",
+    MailerFailed: "mailer.failed",
 }
 
 
@@ -101,6 +103,8 @@ class Stories:
     dead_letters: DeadLetters
     prove_purge: ProvePurge
     periodic: Periodic
+    others: Mapping[Task, Callable[..., Awaitable[None]]] = field(default_factory=dict)
+    """Jobs that are a call of their story with the job's arguments, and no more."""
 
 
 class Worker:
@@ -222,8 +226,15 @@ class Worker:
             with self._accounted(Task.PROVE_PURGE):
                 await self._stories.prove_purge(tenant=tenant, image_id=image)
 
+        for task, story in self._stories.others.items():
+            self._app.task(name=task, queue=QUEUE, retry=retry)(functools.partial(self._run_story, task, story))
+
         for name in self._stories.periodic.tasks:
             self._app.task(name=name, queue=QUEUE, retry=retry)(functools.partial(self._run_periodic, name))
+
+    async def _run_story(self, task: str, story: Callable[..., Awaitable[None]], **arguments: Any) -> None:  # noqa: ANN401 -- what a job was given
+        with self._accounted(task):
+            await story(**arguments)
 
     async def _run_periodic(self, name: str) -> None:
         with self._accounted(name):

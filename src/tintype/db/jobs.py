@@ -23,6 +23,8 @@ class Task(StrEnum):
     REMOVE_BLOB = "remove_blob"
     FINISH_PURGE = "finish_purge"
     PROVE_PURGE = "prove_purge"
+    SEND_MAIL = "send_mail"
+    ASK_PASSWORD_RESET = "ask_password_reset"  # noqa: S105 -- the name of a job
 
 
 class Priority(IntEnum):
@@ -31,6 +33,8 @@ class Priority(IntEnum):
     PURGE = 20
     PERIODIC = 15
     """Few, and mostly short: behind a day's uploads they would never run."""
+    MAIL = 12
+    """Somebody waits for it, and it takes a second of nobody's processor."""
     UPLOAD = 10
     ON_DEMAND = 5
     """Variants that somebody asked for while uploads had to wait."""
@@ -91,6 +95,17 @@ async def enqueue_finish_purge(connection: Connection, purge: Purge) -> None:
 async def enqueue_prove_purge(connection: Connection, *, tenant: int, image: int) -> None:
     """Have every address of a purged image asked whether it shows anything."""
     await _enqueue(connection, Task.PROVE_PURGE, Priority.PROOF, {"tenant": tenant, "image": image})
+
+
+async def enqueue_send_mail(connection: Connection, *, tenant: int, mail: int) -> None:
+    """Have a mail sent."""
+    await _enqueue(connection, Task.SEND_MAIL, Priority.MAIL, {"tenant": tenant, "mail": mail})
+
+
+async def enqueue_ask_password_reset(connection: Connection, *, tenant: int, email: str) -> None:
+    """Have the account with this address (in its normal form) written to, if there is one: whoever asks learns not."""
+    arguments: dict[str, object] = {"tenant": tenant, "email": email}
+    await _enqueue(connection, Task.ASK_PASSWORD_RESET, Priority.MAIL, arguments)
 
 
 async def enqueue_periodic(connection: Connection, name: str, priority: Priority) -> int:

@@ -112,14 +112,15 @@ CREATE FUNCTION tintype.find_key(in_id bigint, OUT tenant bigint, OUT secret_has
 
 ALTER FUNCTION tintype.find_key(in_id bigint, OUT tenant bigint, OUT secret_hash bytea, OUT scopes text[], OUT account bigint, OUT role text, OUT suspended boolean) OWNER TO tintype_owner;
 
-CREATE FUNCTION tintype.find_session(in_bucket smallint, in_id bigint, OUT tenant bigint, OUT account bigint, OUT secret_hash bytea, OUT role text, OUT suspended boolean) RETURNS record
+CREATE FUNCTION tintype.find_session(in_bucket smallint, in_id bigint, OUT tenant bigint, OUT account bigint, OUT secret_hash bytea, OUT role text, OUT suspended boolean, OUT stale boolean) RETURNS record
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'tintype', 'pg_temp'
-    AS $$ SELECT s.tenant, s.account, s.secret_hash, a.role, a.state <> 'active'
+    AS $$ SELECT s.tenant, s.account, s.secret_hash, a.role, a.state <> 'active',
+                 s.seen_at < now() - interval '10 minutes'
           FROM sessions s JOIN accounts a ON a.bucket = s.bucket AND a.id = s.account
           WHERE s.bucket = in_bucket AND s.id = in_id AND s.expires_at > now() AND a.state <> 'deleted' $$;
 
-ALTER FUNCTION tintype.find_session(in_bucket smallint, in_id bigint, OUT tenant bigint, OUT account bigint, OUT secret_hash bytea, OUT role text, OUT suspended boolean) OWNER TO tintype_owner;
+ALTER FUNCTION tintype.find_session(in_bucket smallint, in_id bigint, OUT tenant bigint, OUT account bigint, OUT secret_hash bytea, OUT role text, OUT suspended boolean, OUT stale boolean) OWNER TO tintype_owner;
 
 CREATE FUNCTION tintype.forget_audit_entries(in_before timestamp with time zone, in_limit integer) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
@@ -731,6 +732,21 @@ CREATE FUNCTION tintype.sweep_idempotency_keys(in_limit integer) RETURNS bigint
 
 ALTER FUNCTION tintype.sweep_idempotency_keys(in_limit integer) OWNER TO tintype_owner;
 
+CREATE FUNCTION tintype.sweep_mails(in_limit integer) RETURNS bigint
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'tintype', 'pg_temp'
+    AS $$
+        WITH over AS (
+            SELECT bucket, id FROM mails WHERE expires_at < now() ORDER BY expires_at LIMIT in_limit
+            FOR UPDATE SKIP LOCKED
+        ), gone AS (
+            DELETE FROM mails m USING over WHERE m.bucket = over.bucket AND m.id = over.id RETURNING 1
+        )
+        SELECT count(*) FROM gone
+    $$;
+
+ALTER FUNCTION tintype.sweep_mails(in_limit integer) OWNER TO tintype_owner;
+
 CREATE FUNCTION tintype.sweep_rate_buckets() RETURNS bigint
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'tintype', 'pg_temp'
@@ -743,6 +759,28 @@ CREATE FUNCTION tintype.sweep_rate_buckets() RETURNS bigint
     $$;
 
 ALTER FUNCTION tintype.sweep_rate_buckets() OWNER TO tintype_owner;
+
+CREATE FUNCTION tintype.sweep_sessions(in_limit integer) RETURNS bigint
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'tintype', 'pg_temp'
+    AS $$
+        WITH over AS (
+            SELECT bucket, id FROM sessions WHERE expires_at < now() ORDER BY expires_at LIMIT in_limit
+            FOR UPDATE SKIP LOCKED
+        ), gone AS (
+            DELETE FROM sessions s USING over WHERE s.bucket = over.bucket AND s.id = over.id RETURNING 1
+        )
+        SELECT count(*) FROM gone
+    $$;
+
+ALTER FUNCTION tintype.sweep_sessions(in_limit integer) OWNER TO tintype_owner;
+
+CREATE FUNCTION tintype.sweep_setup_links() RETURNS bigint
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'tintype', 'pg_temp'
+    AS $$ WITH gone AS (DELETE FROM setup_links WHERE expires_at < now() RETURNING 1) SELECT count(*) FROM gone $$;
+
+ALTER FUNCTION tintype.sweep_setup_links() OWNER TO tintype_owner;
 
 CREATE FUNCTION tintype.take_tokens(in_tenant bigint, in_buckets smallint[], in_subjects text[], in_bursts double precision[], in_rates double precision[], in_costs double precision[], in_spent boolean) RETURNS double precision[]
     LANGUAGE plpgsql SECURITY DEFINER
@@ -808,6 +846,20 @@ CREATE FUNCTION tintype.tenant_of_image(in_bucket smallint, in_id bigint, in_sec
     AS $$ SELECT tenant FROM images WHERE bucket = in_bucket AND id = in_id AND secret = in_secret $$;
 
 ALTER FUNCTION tintype.tenant_of_image(in_bucket smallint, in_id bigint, in_secret bytea) OWNER TO tintype_owner;
+
+CREATE FUNCTION tintype.tenant_of_mail(in_bucket smallint, in_id bigint) RETURNS bigint
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'tintype', 'pg_temp'
+    AS $$ SELECT tenant FROM mails WHERE bucket = in_bucket AND id = in_id $$;
+
+ALTER FUNCTION tintype.tenant_of_mail(in_bucket smallint, in_id bigint) OWNER TO tintype_owner;
+
+CREATE FUNCTION tintype.tenant_of_setup_link(in_id bigint) RETURNS bigint
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'tintype', 'pg_temp'
+    AS $$ SELECT tenant FROM setup_links WHERE id = in_id $$;
+
+ALTER FUNCTION tintype.tenant_of_setup_link(in_id bigint) OWNER TO tintype_owner;
 
 CREATE FUNCTION tintype.tenants_after(in_tenant bigint, in_limit integer) RETURNS SETOF bigint
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -970,7 +1022,8 @@ ALTER TABLE tintype.challenges OWNER TO tintype_owner;
 CREATE TABLE tintype.emails (
     tenant bigint NOT NULL,
     email text NOT NULL,
-    account bigint NOT NULL
+    account bigint NOT NULL,
+    verified_at timestamp with time zone
 );
 
 ALTER TABLE tintype.emails OWNER TO tintype_owner;
@@ -1081,6 +1134,22 @@ CREATE TABLE tintype.job_failures (
 );
 
 ALTER TABLE tintype.job_failures OWNER TO tintype_owner;
+
+CREATE TABLE tintype.mails (
+    bucket smallint NOT NULL,
+    id bigint NOT NULL,
+    tenant bigint NOT NULL,
+    account bigint NOT NULL,
+    kind text NOT NULL,
+    address text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    sent_at timestamp with time zone,
+    refused_at timestamp with time zone,
+    used_at timestamp with time zone
+);
+
+ALTER TABLE tintype.mails OWNER TO tintype_owner;
 
 CREATE TABLE tintype.passkeys (
     bucket smallint NOT NULL,
@@ -1251,6 +1320,17 @@ CREATE TABLE tintype.sessions (
 
 ALTER TABLE tintype.sessions OWNER TO tintype_owner;
 
+CREATE TABLE tintype.setup_links (
+    id bigint NOT NULL,
+    tenant bigint NOT NULL,
+    secret_hash bytea NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    CONSTRAINT setup_links_secret_hash_check CHECK ((length(secret_hash) = 32))
+);
+
+ALTER TABLE tintype.setup_links OWNER TO tintype_owner;
+
 CREATE TABLE tintype.signing_keys (
     tenant bigint NOT NULL,
     kid text NOT NULL,
@@ -1401,6 +1481,9 @@ ALTER TABLE ONLY tintype.images
 ALTER TABLE ONLY tintype.job_failures
     ADD CONSTRAINT job_failures_pkey PRIMARY KEY (job);
 
+ALTER TABLE ONLY tintype.mails
+    ADD CONSTRAINT mails_pkey PRIMARY KEY (bucket, id);
+
 ALTER TABLE ONLY tintype.passkeys
     ADD CONSTRAINT passkeys_pkey PRIMARY KEY (bucket, id);
 
@@ -1437,6 +1520,9 @@ ALTER TABLE ONLY tintype.render_claims
 ALTER TABLE ONLY tintype.sessions
     ADD CONSTRAINT sessions_pkey PRIMARY KEY (bucket, id);
 
+ALTER TABLE ONLY tintype.setup_links
+    ADD CONSTRAINT setup_links_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY tintype.signing_keys
     ADD CONSTRAINT signing_keys_pkey PRIMARY KEY (tenant, kid);
 
@@ -1468,6 +1554,8 @@ ALTER TABLE ONLY tintype.view_totals
     ADD CONSTRAINT view_totals_pkey PRIMARY KEY (bucket, image, slot);
 
 CREATE INDEX account_deletions_under_way ON tintype.account_deletions USING btree (tenant, account) WHERE (state = 'under_way'::text);
+
+CREATE INDEX accounts_of_tenant ON tintype.accounts USING btree (tenant, id DESC);
 
 CREATE INDEX api_keys_of_tenant ON tintype.api_keys USING btree (tenant, id DESC) WHERE (revoked_at IS NULL);
 
@@ -1517,6 +1605,12 @@ CREATE INDEX images_purged ON tintype.images USING btree (tenant, purged_at, id)
 
 CREATE INDEX images_trashed ON tintype.images USING btree (trashed_at) WHERE (trashed_at IS NOT NULL);
 
+CREATE INDEX mails_by_end ON tintype.mails USING btree (expires_at);
+
+CREATE INDEX mails_of_account ON tintype.mails USING btree (bucket, account, kind, id DESC);
+
+CREATE INDEX operators_of_tenant ON tintype.accounts USING btree (tenant) WHERE (role = 'operator'::text);
+
 CREATE UNIQUE INDEX passkeys_of_account ON tintype.passkeys USING btree (bucket, account, credential);
 
 CREATE INDEX procrastinate_events_job_id_fkey_v1 ON tintype.procrastinate_events USING btree (job_id);
@@ -1540,6 +1634,8 @@ CREATE UNIQUE INDEX procrastinate_jobs_queueing_lock_idx_v1 ON tintype.procrasti
 CREATE INDEX procrastinate_periodic_defers_job_id_fkey_v1 ON tintype.procrastinate_periodic_defers USING btree (job_id);
 
 CREATE INDEX purges_of_owner ON tintype.purges USING btree (tenant, owner, image) WHERE (owner IS NOT NULL);
+
+CREATE INDEX sessions_by_end ON tintype.sessions USING btree (expires_at);
 
 CREATE INDEX sessions_of_account ON tintype.sessions USING btree (bucket, account, id DESC);
 
@@ -1577,6 +1673,9 @@ ALTER TABLE ONLY tintype.procrastinate_jobs
 ALTER TABLE ONLY tintype.procrastinate_periodic_defers
     ADD CONSTRAINT procrastinate_periodic_defers_job_id_fkey FOREIGN KEY (job_id) REFERENCES tintype.procrastinate_jobs(id);
 
+ALTER TABLE ONLY tintype.setup_links
+    ADD CONSTRAINT setup_links_tenant_fkey FOREIGN KEY (tenant) REFERENCES tintype.tenants(id);
+
 ALTER TABLE ONLY tintype.signing_keys
     ADD CONSTRAINT signing_keys_tenant_fkey FOREIGN KEY (tenant) REFERENCES tintype.tenants(id);
 
@@ -1612,6 +1711,8 @@ ALTER TABLE tintype.images ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE tintype.job_failures ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE tintype.mails ENABLE ROW LEVEL SECURITY;
+
 CREATE POLICY of_tenant ON tintype.account_deletions USING ((tenant = tintype.current_tenant()));
 
 CREATE POLICY of_tenant ON tintype.account_exports USING ((tenant = tintype.current_tenant()));
@@ -1644,6 +1745,8 @@ CREATE POLICY of_tenant ON tintype.images USING ((tenant = tintype.current_tenan
 
 CREATE POLICY of_tenant ON tintype.job_failures USING ((tenant = tintype.current_tenant()));
 
+CREATE POLICY of_tenant ON tintype.mails USING ((tenant = tintype.current_tenant()));
+
 CREATE POLICY of_tenant ON tintype.passkeys USING ((tenant = tintype.current_tenant()));
 
 CREATE POLICY of_tenant ON tintype.purges USING ((tenant = tintype.current_tenant()));
@@ -1655,6 +1758,8 @@ CREATE POLICY of_tenant ON tintype.recovery_codes USING ((tenant = tintype.curre
 CREATE POLICY of_tenant ON tintype.render_claims USING ((tenant = tintype.current_tenant()));
 
 CREATE POLICY of_tenant ON tintype.sessions USING ((tenant = tintype.current_tenant()));
+
+CREATE POLICY of_tenant ON tintype.setup_links USING ((tenant = tintype.current_tenant()));
 
 CREATE POLICY of_tenant ON tintype.signing_keys USING ((tenant = tintype.current_tenant()));
 
@@ -1681,6 +1786,8 @@ ALTER TABLE tintype.recovery_codes ENABLE ROW LEVEL SECURITY;
 ALTER TABLE tintype.render_claims ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE tintype.sessions ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE tintype.setup_links ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE tintype.signing_keys ENABLE ROW LEVEL SECURITY;
 
@@ -1710,8 +1817,8 @@ GRANT ALL ON FUNCTION tintype.find_image_tenant(in_bucket smallint, in_id bigint
 REVOKE ALL ON FUNCTION tintype.find_key(in_id bigint, OUT tenant bigint, OUT secret_hash bytea, OUT scopes text[], OUT account bigint, OUT role text, OUT suspended boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION tintype.find_key(in_id bigint, OUT tenant bigint, OUT secret_hash bytea, OUT scopes text[], OUT account bigint, OUT role text, OUT suspended boolean) TO tintype_app;
 
-REVOKE ALL ON FUNCTION tintype.find_session(in_bucket smallint, in_id bigint, OUT tenant bigint, OUT account bigint, OUT secret_hash bytea, OUT role text, OUT suspended boolean) FROM PUBLIC;
-GRANT ALL ON FUNCTION tintype.find_session(in_bucket smallint, in_id bigint, OUT tenant bigint, OUT account bigint, OUT secret_hash bytea, OUT role text, OUT suspended boolean) TO tintype_app;
+REVOKE ALL ON FUNCTION tintype.find_session(in_bucket smallint, in_id bigint, OUT tenant bigint, OUT account bigint, OUT secret_hash bytea, OUT role text, OUT suspended boolean, OUT stale boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION tintype.find_session(in_bucket smallint, in_id bigint, OUT tenant bigint, OUT account bigint, OUT secret_hash bytea, OUT role text, OUT suspended boolean, OUT stale boolean) TO tintype_app;
 
 REVOKE ALL ON FUNCTION tintype.forget_audit_entries(in_before timestamp with time zone, in_limit integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION tintype.forget_audit_entries(in_before timestamp with time zone, in_limit integer) TO tintype_app;
@@ -1733,8 +1840,17 @@ GRANT ALL ON FUNCTION tintype.sweep_challenges() TO tintype_app;
 REVOKE ALL ON FUNCTION tintype.sweep_idempotency_keys(in_limit integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION tintype.sweep_idempotency_keys(in_limit integer) TO tintype_app;
 
+REVOKE ALL ON FUNCTION tintype.sweep_mails(in_limit integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION tintype.sweep_mails(in_limit integer) TO tintype_app;
+
 REVOKE ALL ON FUNCTION tintype.sweep_rate_buckets() FROM PUBLIC;
 GRANT ALL ON FUNCTION tintype.sweep_rate_buckets() TO tintype_app;
+
+REVOKE ALL ON FUNCTION tintype.sweep_sessions(in_limit integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION tintype.sweep_sessions(in_limit integer) TO tintype_app;
+
+REVOKE ALL ON FUNCTION tintype.sweep_setup_links() FROM PUBLIC;
+GRANT ALL ON FUNCTION tintype.sweep_setup_links() TO tintype_app;
 
 REVOKE ALL ON FUNCTION tintype.take_tokens(in_tenant bigint, in_buckets smallint[], in_subjects text[], in_bursts double precision[], in_rates double precision[], in_costs double precision[], in_spent boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION tintype.take_tokens(in_tenant bigint, in_buckets smallint[], in_subjects text[], in_bursts double precision[], in_rates double precision[], in_costs double precision[], in_spent boolean) TO tintype_app;
@@ -1750,6 +1866,12 @@ GRANT ALL ON FUNCTION tintype.tenant_of_host(in_host text) TO tintype_app;
 
 REVOKE ALL ON FUNCTION tintype.tenant_of_image(in_bucket smallint, in_id bigint, in_secret bytea) FROM PUBLIC;
 GRANT ALL ON FUNCTION tintype.tenant_of_image(in_bucket smallint, in_id bigint, in_secret bytea) TO tintype_app;
+
+REVOKE ALL ON FUNCTION tintype.tenant_of_mail(in_bucket smallint, in_id bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION tintype.tenant_of_mail(in_bucket smallint, in_id bigint) TO tintype_app;
+
+REVOKE ALL ON FUNCTION tintype.tenant_of_setup_link(in_id bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION tintype.tenant_of_setup_link(in_id bigint) TO tintype_app;
 
 REVOKE ALL ON FUNCTION tintype.tenants_after(in_tenant bigint, in_limit integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION tintype.tenants_after(in_tenant bigint, in_limit integer) TO tintype_app;
@@ -1796,6 +1918,8 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.images TO tintype_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.job_failures TO tintype_app;
 
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.mails TO tintype_app;
+
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.passkeys TO tintype_app;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE tintype.periodic_tasks TO tintype_app;
@@ -1821,6 +1945,8 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.recovery_codes TO tintype_app
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.render_claims TO tintype_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.sessions TO tintype_app;
+
+GRANT SELECT,DELETE ON TABLE tintype.setup_links TO tintype_app;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE tintype.signing_keys TO tintype_app;
 

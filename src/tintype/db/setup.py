@@ -6,6 +6,7 @@ it, never a request.
 
 import secrets
 import time
+from datetime import timedelta
 
 import psycopg
 from psycopg import sql
@@ -13,6 +14,9 @@ from psycopg import sql
 from tintype.domain.ids import BUCKETS, NOISE, make_id
 from tintype.domain.tenant import DEFAULT_SLUG
 from tintype.domain.tokens import SECRET_BYTES, Purpose, Token
+
+SETUP_LINK_LIFETIME = timedelta(hours=24)
+"""Whoever starts a server sets it up the same day; afterwards the link in its output is worth nothing."""
 
 
 class NoSuchTenant(Exception):
@@ -36,6 +40,29 @@ def create_api_key(owner_url: str, tenant: str, name: str) -> Token:
         if found is None:
             raise NoSuchTenant(tenant)
         return _insert_key(connection, found[0], name)
+
+
+def create_setup_link(owner_url: str, tenant: str) -> Token:
+    """Return a one-time token that makes an operator of the tenant with this slug; `NoSuchTenant` without one."""
+    token = Token(Purpose.SETUP, _new_id(), secrets.token_bytes(SECRET_BYTES))
+    with psycopg.connect(owner_url) as connection:
+        made = connection.execute(
+            """INSERT INTO tintype.setup_links (id, tenant, secret_hash, expires_at)
+               SELECT %s, id, %s, now() + %s FROM tintype.tenants WHERE slug = %s RETURNING 1""",
+            [token.id, token.hash, SETUP_LINK_LIFETIME, tenant],
+        ).fetchone()
+    if made is None:
+        raise NoSuchTenant(tenant)
+    return token
+
+
+def tenant_of_slug(owner_url: str, slug: str) -> int:
+    """Return the id of the tenant with this slug; `NoSuchTenant` without one."""
+    with psycopg.connect(owner_url) as connection:
+        found = connection.execute("SELECT id FROM tintype.tenants WHERE slug = %s", [slug]).fetchone()
+    if found is None:
+        raise NoSuchTenant(slug)
+    return int(found[0])
 
 
 def allow_login(owner_url: str, password: str) -> None:

@@ -18,6 +18,12 @@ class Scope(StrEnum):
     KEY = "key"
     ACCOUNT = "account"
     TENANT = "tenant"
+    SIGN_IN_ADDRESS = "sign-in-address"
+    SIGN_IN_PLACE = "sign-in-place"
+    SIGN_IN_NAME = "sign-in-name"
+    SIGN_UP = "sign-up"
+    MAILS = "mails"
+    """For the last five see `attempt_limits.py`."""
 
 
 class Unit(StrEnum):

@@ -29,6 +29,8 @@ _PRIORITIES: Final[Mapping[str, Priority]] = {
     Task.REMOVE_BLOB: Priority.PURGE,
     Task.FINISH_PURGE: Priority.PURGE,
     Task.PROVE_PURGE: Priority.PROOF,
+    Task.SEND_MAIL: Priority.MAIL,
+    Task.ASK_PASSWORD_RESET: Priority.MAIL,
 }
 
 

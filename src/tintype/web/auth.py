@@ -7,13 +7,14 @@ who wrote the request: with the cookie, whatever changes something needs the ses
 import hmac
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
 from typing import Final
 
 from tintype.db.follows import is_following
 from tintype.db.pool import Database
-from tintype.db.sessions import find_session
+from tintype.db.sessions import find_session, touch_session
 from tintype.db.tenants import find_key
 from tintype.db.tenants import tenant_of_host as find_tenant_of_host
 from tintype.domain.actor import Actor
@@ -58,7 +59,7 @@ class Credentials:
         """Return what these headers show."""
         return cls(
             authorization=headers.get("authorization"),
-            cookie=session_in(headers.get("cookie")),
+            cookie=cookie_in(headers.get("cookie"), SESSION_COOKIE),
             csrf=headers.get(CSRF_HEADER),
             changes=method not in SAFE_METHODS,
         )
@@ -112,13 +113,18 @@ class Authenticator:
         if found is not None:
             actor, session = found
             return Caller(actor.tenant, actor, address, session, self.noted(address))
-        tenant = await self.tenant_of_host(headers.get("host", ""))
-        (await self._tenants.get(tenant)).refuse_if_suspended()
+        tenant = await self.tenant_of(headers)
         return Caller(tenant, None, address, noted=self.noted(address))
 
     def noted(self, address: str) -> str | None:
         """Return what may be written down of a client's address."""
         return noted_address(address, self._noted)
+
+    async def tenant_of(self, headers: Mapping[str, str]) -> int:
+        """Return the tenant that the request's host is for; `Problem` tenant.suspended."""
+        tenant = await self.tenant_of_host(headers.get("host", ""))
+        (await self._tenants.get(tenant)).refuse_if_suspended()
+        return tenant
 
     async def actor(self, credentials: Credentials) -> Actor | None:
         """Return whose credentials these are, None for nobody's; `Problem` as `caller`. Without any nobody is asked."""
@@ -159,7 +165,7 @@ class Authenticator:
         if found is None:  # a cookie that has run out comes with every request of its browser: who asks is a stranger
             return None
         if credentials.changes and not self._is_proved(found[1], credentials.csrf):
-            message = "Send the header X-CSRF-Token with what GET /api/v1/session gives as csrf_token."
+            message = "Send the header X-CSRF-Token with the csrf_token that your session shows."
             raise Problem(Code.AUTH_FORBIDDEN, message)
         return found
 
@@ -195,6 +201,10 @@ class Authenticator:
             return None
         if found.suspended:
             raise _suspended()
+        if found.stale:
+            with suppress(Problem):  # it lasts a while without
+                async with self._database.transaction(found.tenant) as connection:
+                    await touch_session(connection, token.id)
         return Actor(found.tenant, None, found.account, found.role), token.id
 
     async def tenant_of_host(self, host: str) -> int:
@@ -213,12 +223,12 @@ class Authenticator:
         return tenant
 
 
-def session_in(cookie: str | None) -> str | None:
-    """Return the session's token in a `Cookie` header, None when there is none."""
-    if cookie is None or len(cookie) > MAX_COOKIE_CHARACTERS or SESSION_COOKIE not in cookie:
+def cookie_in(cookie: str | None, name: str) -> str | None:
+    """Return what a `Cookie` header has under this name, None when it has nothing."""
+    if cookie is None or len(cookie) > MAX_COOKIE_CHARACTERS or name not in cookie:
         return None
     try:
-        found = SimpleCookie(cookie).get(SESSION_COOKIE)
+        found = SimpleCookie(cookie).get(name)
     except CookieError:
         return None
     return found.value if found is not None else None

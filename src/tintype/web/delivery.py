@@ -18,7 +18,7 @@ from tintype.domain.view import ViewedImage
 from tintype.domain.visibility import Viewer
 from tintype.ports.blobs import BlobMissing, BlobStore, BlobStoreFailed
 from tintype.reads.delivery import DeliveryRecord, DeliveryRecords
-from tintype.web.auth import Authenticator, Credentials, session_in
+from tintype.web.auth import SESSION_COOKIE, Authenticator, Credentials, cookie_in
 from tintype.web.delivery_answer import FOR_SECONDS, PRIVATE, Answer, Representation, answer
 from tintype.web.errors import RawHeaders, problem_answer
 from tintype.web.negotiation import choose_format
@@ -144,7 +144,8 @@ class Delivery:
         if record.by_link:
             return Viewer()
         credentials = Credentials(
-            authorization=_text(request, b"authorization"), cookie=session_in(_text(request, b"cookie"))
+            authorization=_text(request, b"authorization"),
+            cookie=cookie_in(_text(request, b"cookie"), SESSION_COOKIE),
         )
         return await self._authenticator.viewer(record.image, credentials, wanted.token)
 
