@@ -8,6 +8,7 @@ because their end could not be recorded.
 import asyncio
 import contextlib
 import functools
+import signal
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -20,6 +21,7 @@ import structlog
 from procrastinate.jobs import Job, Status
 from psycopg_pool import AsyncConnectionPool
 
+from tintype.db.background import end
 from tintype.db.clock import DatabaseClock
 from tintype.db.jobs import QUEUE, Task
 from tintype.db.pool import Connection, DatabaseConfig, connection_options
@@ -135,14 +137,28 @@ class Worker:
         self._register()
 
     async def run(self) -> None:
-        """Work until SIGTERM or SIGINT; a database that goes away is waited for."""
+        """Work until SIGTERM or SIGINT; a database that goes away is waited for.
+
+        The signals are ours: the queue's own worker forgets that it was told to stop when it loses the database then.
+        """
+        stop, loop = asyncio.Event(), asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
         async with self._connections() as pool, self._app.open_async(pool):
-            while True:
-                try:
-                    return await self._work()
-                except procrastinate.exceptions.ConnectorException as error:
-                    self._log.warning("queue_lost", error=repr(error))
-                    await asyncio.sleep(RECONNECT_SECONDS)
+            working, told = asyncio.create_task(self._work_until(stop)), asyncio.create_task(stop.wait())
+            await asyncio.wait({working, told}, return_when=asyncio.FIRST_COMPLETED)
+            for task in (told, working):
+                task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await working
+
+    async def _work_until(self, stop: asyncio.Event) -> None:
+        while not stop.is_set():  # that it was cancelled is forgotten when the queue is lost on the way out
+            try:
+                await self._work()  # it ends by itself, too, when nobody tells it of jobs any more
+            except procrastinate.exceptions.ConnectorException as error:
+                self._log.warning("queue_lost", error=repr(error))
+            await asyncio.sleep(RECONNECT_SECONDS)
 
     def _connections(self) -> AsyncConnectionPool[Connection]:
         """Return the queue's own connections. One that procrastinate makes would wait ever longer for the database."""
@@ -173,11 +189,10 @@ class Worker:
                 shutdown_graceful_timeout=SHUTDOWN_SECONDS,
                 delete_jobs="successful",
                 worker_middleware=[self._attend],
+                install_signal_handlers=False,
             )
         finally:
-            sweep.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await sweep
+            await end(sweep)
 
     def _register(self) -> None:
         retry = _Backoff(self._config.retry_seconds, self._clock)

@@ -11,6 +11,7 @@ from typing import Final
 
 import structlog
 
+from tintype.db.background import end
 from tintype.db.jobs import QUEUE
 from tintype.db.pool import BoundedConnection, Connection, Database, DatabaseConfig, connection_options
 from tintype.domain.errors import Problem
@@ -143,9 +144,7 @@ class ImageListener:
     async def close(self) -> None:
         """Stop listening."""
         if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            await end(self._task)
 
     async def _run(self) -> None:
         while True:

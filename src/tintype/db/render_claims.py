@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Final
 
+from tintype.db.background import end
 from tintype.db.pool import Connection, Database
 from tintype.domain.errors import Problem
 from tintype.domain.ids import blob_bucket
@@ -38,9 +39,7 @@ class RenderClaims:
         try:
             yield True
         finally:
-            renewing.cancel()
-            with suppress(asyncio.CancelledError):
-                await renewing
+            await end(renewing)
             with suppress(Problem):  # the database is away: the lease ends by itself
                 await claim.release()
 

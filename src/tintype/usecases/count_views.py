@@ -8,7 +8,6 @@ counting goes on. So the sum is what was served, but for a power cut, which may 
 """
 
 import asyncio
-import contextlib
 from collections import defaultdict
 from collections.abc import Callable
 from datetime import date, timedelta
@@ -16,6 +15,7 @@ from typing import Final
 
 import structlog
 
+from tintype.db.background import end
 from tintype.db.clock import DatabaseClock
 from tintype.db.pool import Database
 from tintype.db.views import ViewCount, add_views, forget_batches
@@ -54,9 +54,7 @@ class CountViews:
     async def close(self) -> None:
         """Add up what is left; what cannot be added now is left for the next process."""
         if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            await end(self._task)
         await self._try_to_add_up()
         await self._journal.close()
 
