@@ -13,6 +13,7 @@ the request needs a body or a query, say so in `REQUESTS`; where its path has a 
 of the owner's stands there. Then `pytest tests/stories/test_authorisation.py -k "METHOD and path"`.
 """
 
+import secrets
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -66,6 +67,18 @@ DELETE /api/v1/jobs/{job_id}                   401  403  403  403  404  404  403
 # The audit log
 GET    /api/v1/audit                           401  403  403  403  ok   ok   403  ok   ok   403  401  401
 GET    /api/v1/account/audit                   401  ok   ok   403  403  ok   ok   ok   403  403  401  401
+# Tenants: the row is about `default`, whose operator and keys manage them all
+GET    /api/v1/tenants                         401  403  403  403  403  403  403  ok   ok   403  401  401
+POST   /api/v1/tenants                         401  403  403  403  403  403  403  ok   ok   403  401  401
+GET    /api/v1/tenants/{tenant}                401  403  403  403  404  404  403  ok   ok   403  401  401
+PATCH  /api/v1/tenants/{tenant}                401  403  403  403  404  404  403  ok   ok   403  401  401
+POST   /api/v1/tenants/{tenant}/suspend        401  403  403  403  403  403  403  in   in   403  401  401
+POST   /api/v1/tenants/{tenant}/resume         401  403  403  403  403  403  403  ok   ok   403  401  401
+# API keys: the row is about a key of the owner's account
+GET    /api/v1/keys                            401  ok   ok   403  ok   ok   ok   ok   ok   403  401  401
+POST   /api/v1/keys                            401  ok   ok   403  ok   ok   ok   ok   ok   403  401  401
+GET    /api/v1/keys/{key_id}                   401  ok   404  403  404  404  404  ok   ok   403  401  401
+DELETE /api/v1/keys/{key_id}                   401  ok   404  403  404  404  404  ok   ok   403  401  401
 # Operations
 GET    /healthz                                ok   ok   ok   ok   ok   ok   ok   ok   ok   ok   ok   ok
 GET    /readyz                                 ok   ok   ok   ok   ok   ok   ok   ok   ok   ok   ok   ok
@@ -160,6 +173,10 @@ class Scene:
         """Return the name of a signing key that was rotated out and is still valid."""
         return str(self._once("kid", self._rotate))
 
+    def key(self) -> dict[str, Any]:
+        """Return an API key of the owner's account."""
+        return dict(self._once("key", self._make_key))
+
     def photo(self) -> bytes:
         """Return bytes that nobody has sent."""
         self._seed += 1
@@ -168,6 +185,11 @@ class Scene:
     def _upload(self, client: httpx.Client) -> dict[str, Any]:
         fields = {"visibility": "private", "title": CANARY}
         answer = client.post("/api/v1/images", content=self.photo(), params=fields)
+        assert answer.status_code == 201, answer.text
+        return dict(answer.json())
+
+    def _make_key(self) -> dict[str, Any]:
+        answer = self.owner.post("/api/v1/keys", json={"name": CANARY, "scopes": ["images:read"]})
         assert answer.status_code == 201, answer.text
         return dict(answer.json())
 
@@ -190,6 +212,8 @@ class Scene:
 
 PARAMETERS: Final[Mapping[str, Callable[[Scene], str]]] = {
     "image_id": lambda scene: str(scene.image()["id"]),
+    "key_id": lambda scene: str(scene.key()["id"]),
+    "tenant": lambda _: "default",
     "job_id": lambda scene: str(scene.dead_job()["id"]),
     "kid": lambda scene: scene.old_signing_key(),
     "name": lambda _: "upload.js",
@@ -215,6 +239,9 @@ REQUESTS: Final[Mapping[str, Callable[[Scene], dict[str, Any]]]] = {
     "POST /api/v1/images/{image_id}/restore": _trashed,
     "POST /api/v1/images/{image_id}/signed-url": lambda _: {"json": {"preset": "thumb"}},
     "POST /api/v1/images/{image_id}/variants": lambda _: {"json": {"preset": "thumb"}},
+    "POST /api/v1/tenants": lambda _: {"json": {"slug": f"t-{secrets.token_hex(5)}"}},
+    "PATCH /api/v1/tenants/{tenant}": lambda _: {"json": {"name": None}},
+    "POST /api/v1/keys": lambda _: {"json": {"name": "a key", "scopes": ["images:read"]}},
     "GET /oembed": lambda scene: {"params": {"url": f"{scene.product.base_url}/p/{scene.image()['id']}"}},
 }
 """What a request has beside its path (arguments of httpx), and what has to be done before it."""

@@ -17,7 +17,7 @@ from tintype.bootstrap_blobs import blob_store, staging
 from tintype.bootstrap_origin import hsts_of, origin
 from tintype.bootstrap_people import Beneath, people_jobs, people_routes, people_tasks
 from tintype.bootstrap_privacy import privacy_routes, privacy_sweep
-from tintype.bootstrap_tenants import change_listener, limits_of_host, tenants_of
+from tintype.bootstrap_tenants import change_listener, limits_of_host, tenant_routes_of, tenants_of
 from tintype.bootstrap_visibility import signing_routes
 from tintype.db.backlog import Backlog, BacklogLimits
 from tintype.db.clock import DatabaseClock
@@ -48,6 +48,7 @@ from tintype.usecases.dead_letters import DeadLetters
 from tintype.usecases.find_lost_images import FindLostImages
 from tintype.usecases.hold_image import HoldImage
 from tintype.usecases.make_variants import MakeVariants
+from tintype.usecases.note_key_use import NoteKeyUse
 from tintype.usecases.prove_purge import ProvePurge
 from tintype.usecases.purge_image import PurgeImage
 from tintype.usecases.repeat_request import RepeatRequest
@@ -62,6 +63,7 @@ from tintype.web.app import Application, make_litestar
 from tintype.web.auth import Authenticator
 from tintype.web.body import BodyLimits
 from tintype.web.client_address import ForwardedHeader, Proxies
+from tintype.web.cors import Cors
 from tintype.web.delivery import Delivery
 from tintype.web.events import event_routes
 from tintype.web.image_work import ImageWorkApi, image_work_routes
@@ -137,8 +139,13 @@ def build_api(settings: Settings) -> Application:
     """Return the application; its lifespan opens and closes everything."""
     parts = _parts(settings, DatabaseConfig(_database_url(settings)), renderers=API_RENDERERS, nice=API_NICE)
     records = DeliveryRecords(parts.database, parts.clock, parts.tenants.kinds_of)
+    note_key_use = NoteKeyUse(parts.database)
     authenticator = Authenticator(
-        parts.database, parts.tenants, server_key=server_key(settings), noted=settings.privacy.noted
+        parts.database,
+        parts.tenants,
+        server_key=server_key(settings),
+        noted=settings.privacy.noted,
+        key_used=note_key_use,
     )
     listener = change_listener(parts.config, records, parts.tenants)
     signing_keys = SigningKeys(parts.database, sealer(settings))
@@ -167,6 +174,7 @@ def build_api(settings: Settings) -> Application:
 
     async def stop() -> None:
         await listener.close()
+        await note_key_use.close()
         await count_views.close()
         await parts.close()
 
@@ -180,6 +188,7 @@ def build_api(settings: Settings) -> Application:
         share_routes(images),
         operation_routes(OperationsApi(parts.database, parts.blobs, parts.metrics)),
         privacy_routes(parts.database, authenticator, images.proxies),
+        *tenant_routes_of(settings, parts.database, parts.clock, parts.tenants, authenticator, images.proxies),
         page_routes(settings.kinds[DEFAULT_KIND].limits, limits_of_host(authenticator, parts.tenants)),
         *people_routes(
             Beneath(
@@ -197,7 +206,8 @@ def build_api(settings: Settings) -> Application:
     litestar = make_litestar(routes, on_startup=[start], on_shutdown=[stop])
     signed_urls = SignedUrls(signing_keys, parts.clock)
     delivery = _delivery(settings, parts, records, authenticator, signed_urls, count_views)
-    return Application(litestar, delivery, parts.metrics, SecurityHeaders(hsts=hsts_of(settings)))
+    cors = Cors(authenticator, parts.tenants)
+    return Application(litestar, delivery, parts.metrics, SecurityHeaders(hsts=hsts_of(settings)), cors)
 
 
 def _delivery(

@@ -8,7 +8,7 @@ installation: an operator of the tenant `default`, which set-up makes, or a key 
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
@@ -116,3 +116,21 @@ def normal_origin(text: str) -> str | None:
     if parts.query or parts.fragment:
         return None
     return f"{parts.scheme}://{host}" + (f":{port}" if port not in {None, _DEFAULT_PORTS[parts.scheme]} else "")
+
+
+def refuse_taken(hosts: frozenset[str]) -> None:
+    """Raise `Problem` conflict for host names that are another tenant's."""
+    if hosts:
+        raise Problem(Code.CONFLICT, f"Another tenant has the host name {', '.join(sorted(hosts))}.")
+
+
+def suspended(tenant: Tenant) -> Tenant:
+    """Return the tenant as it is suspended; `Problem` conflict for `default`, whose people could not resume it."""
+    if tenant.slug == DEFAULT_SLUG:
+        raise Problem(Code.CONFLICT, "The tenant default cannot be suspended: nobody could resume it.")
+    return replace(tenant, state=TenantState.SUSPENDED)
+
+
+def resumed(tenant: Tenant) -> Tenant:
+    """Return the tenant as it is served again."""
+    return replace(tenant, state=TenantState.ACTIVE)

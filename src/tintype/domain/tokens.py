@@ -79,3 +79,12 @@ def derive_token(server_key: bytes, purpose: Purpose, object_id: int) -> Token:
 def is_derived(server_key: bytes, token: Token) -> bool:
     """Return whether the token is the one that derives from the server's key, in time that tells nothing."""
     return hmac.compare_digest(derive_token(server_key, token.purpose, token.id).secret, token.secret)
+
+
+def derive_key(server_key: bytes, key_id: int, repeated_by: str) -> Token:
+    """Return the API key that a request makes which may be repeated by this Idempotency-Key, the same each time.
+
+    What the client chose is part of it and is stored nowhere: the server's key alone tells no API key.
+    """
+    text = f"tintype/token/{Purpose.API_KEY}{key_id}/{repeated_by}".encode()
+    return Token(Purpose.API_KEY, key_id, hmac.digest(server_key, text, "sha256")[:SECRET_BYTES])

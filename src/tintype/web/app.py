@@ -20,6 +20,8 @@ import tintype
 from tintype.domain.errors import Code, FieldError, Problem
 from tintype.telemetry.metrics import Metrics
 from tintype.web.body import AFTER_ANSWER_KEY
+from tintype.web.cors import PREFIX as API_PREFIX
+from tintype.web.cors import Cors
 from tintype.web.delivery import PREFIX, ROUTE, Delivery, refuse
 from tintype.web.errors import problem_answer
 from tintype.web.events import HEAD_KEY
@@ -47,11 +49,14 @@ _WRONG: Final = "Something went wrong on our side. Try again; the request id hel
 class Application:
     """The outermost ASGI application of an API process."""
 
-    def __init__(self, litestar: Litestar, delivery: Delivery, metrics: Metrics, security: SecurityHeaders) -> None:
+    def __init__(
+        self, litestar: Litestar, delivery: Delivery, metrics: Metrics, security: SecurityHeaders, cors: Cors
+    ) -> None:
         self._litestar = litestar
         self._delivery = delivery
         self._metrics = metrics
         self._security = security
+        self._cors = cors
         self._log = structlog.get_logger("tintype.requests").bind()  # once: it costs as much as half a line
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -82,6 +87,14 @@ class Application:
     async def _call_litestar(
         self, scope: Scope, receive: Receive, answer: "_Answer", started: float, request_id: str
     ) -> None:
+        if scope["path"].startswith(API_PREFIX):
+            preflight = await self._cors.preflight(scope)
+            if preflight is not None:
+                await answer({"type": "http.response.start", "status": 204, "headers": preflight})
+                await answer({"type": "http.response.body", "body": b""})
+                self._account(scope, "preflight", answer.status, None, started, request_id)
+                return
+            answer.added = await self._cors.headers(scope)
         # HEAD is GET whose content stays here (RFC 9110 §9.3.2); the handlers need not know it.
         inner = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
         state = inner.setdefault("state", {})
@@ -138,7 +151,7 @@ def make_litestar(routes: list[Router], on_startup: list[Any], on_shutdown: list
 class _Answer:
     """The server's `send`, with request id and security headers; knows the status that was sent."""
 
-    __slots__ = ("_request_id", "_security", "_send", "_without_body", "allowed", "status")
+    __slots__ = ("_request_id", "_security", "_send", "_without_body", "added", "allowed", "status")
 
     def __init__(self, send: Send, request_id: str, security: SecurityHeaders, *, without_body: bool) -> None:
         self._send = send
@@ -146,13 +159,15 @@ class _Answer:
         self._request_id = request_id.encode()
         self._without_body = without_body
         self.status: int | None = None
+        self.added: list[tuple[bytes, bytes]] = []
+        """Headers beside those of whoever answers."""
         self.allowed = ""
         """What `Allow` says, where the framework would say something else."""
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            headers = [*message["headers"], (b"x-request-id", self._request_id)]
+            headers = [*message["headers"], *self.added, (b"x-request-id", self._request_id)]
             message["headers"] = self._security.complete(message["status"], headers)
             if self.allowed:
                 others = [(name, value) for name, value in message["headers"] if name.lower() != b"allow"]
@@ -200,6 +215,8 @@ def _as_problem(request: Request[Any, Any, AppState], error: HTTPException) -> P
     if error.status_code == 405:
         request.scope["state"][ALLOWED_KEY] = _methods_at(request.app, request.scope["path"])
         return Problem(Code.METHOD_NOT_ALLOWED, f"{request.method[:20]} is not answered here. /docs lists what is.")
+    if error.status_code == 413:
+        return Problem(Code.REQUEST_TOO_LARGE, "The body is longer than anything that is expected here.")
     if error.status_code < 500:
         given = error.extra if isinstance(error.extra, list) else []
         fields = tuple(FieldError(_field_of(item), str(item.get("message", ""))) for item in given)

@@ -6,7 +6,7 @@ who wrote the request: with the cookie, whatever changes something needs the ses
 
 import hmac
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
@@ -95,11 +95,20 @@ class Caller:
 class Authenticator:
     """Tells callers from their headers."""
 
-    def __init__(self, database: Database, tenants: Tenants, *, server_key: bytes, noted: Noted = Noted.FULL) -> None:
-        """`noted` is how much of a client's address may be written down."""
+    def __init__(
+        self,
+        database: Database,
+        tenants: Tenants,
+        *,
+        server_key: bytes,
+        noted: Noted = Noted.FULL,
+        key_used: Callable[[int, int], None] = lambda _tenant, _key: None,
+    ) -> None:
+        """`noted` is how much of a client's address may be written down; `key_used` hears of each use of a key."""
         self._database = database
         self._tenants = tenants
         self._noted = noted
+        self._key_used = key_used
         self._server_key = server_key
         self._hosts: dict[str, tuple[int, float]] = {}
 
@@ -192,6 +201,7 @@ class Authenticator:
             return None
         if found.suspended:
             raise _suspended()
+        self._key_used(found.tenant, token.id)
         return Actor(found.tenant, token.id, found.account, found.role, found.scopes), None
 
     async def _session(self, token: Token) -> tuple[Actor, int] | None:

@@ -76,7 +76,7 @@ class UploadOperation(Operation):
             ParameterSpec(name=name, param_in="query", schema=schema, description=schema.description)
             for name, schema in _FIELDS.items()
         ]
-        self.parameters += [_WAIT, _IDEMPOTENCY_KEY, *_DIGESTS]
+        self.parameters += [_WAIT, IDEMPOTENCY_KEY, *_DIGESTS]
 
 
 @dataclass
@@ -97,11 +97,11 @@ def _header(name: str, description: str) -> ParameterSpec:
 
 
 _UPLOAD_TOKEN: Final = _header("Upload-Token", "The `delete_token` of an anonymous upload.")
-_IF_MATCH: Final = _header("If-Match", "An `ETag`: change the image only if it still is what you read.")
+IF_MATCH: Final = _header("If-Match", "An `ETag`: change it only if it still is what you read.")
 _PREFER: Final = _header("Prefer", "`return=representation`: answer with what came of it.")
 _WAIT: Final = _header("Prefer", "`wait=5`: answer once the image is processed, or after 5 seconds; 10 at most.")
 
-_IDEMPOTENCY_KEY: Final = _header(
+IDEMPOTENCY_KEY: Final = _header(
     "Idempotency-Key",
     "A key of yours, such as a UUID: who repeats the request with it within a day gets the first answer again, with "
     "`Idempotent-Replayed: true`.",
@@ -135,7 +135,7 @@ class OwnerOperation(Operation):
     """A change of an image: the delete token comes in a header of its own, and an ETag says which state is meant."""
 
     def __post_init__(self) -> None:
-        self.parameters = [*(self.parameters or []), _UPLOAD_TOKEN, _IF_MATCH]
+        self.parameters = [*(self.parameters or []), _UPLOAD_TOKEN, IF_MATCH]
 
 
 @dataclass
@@ -143,7 +143,7 @@ class MakeOperation(Operation):
     """A POST that makes something which belongs to no image."""
 
     def __post_init__(self) -> None:
-        self.parameters = [*(self.parameters or []), _IDEMPOTENCY_KEY]
+        self.parameters = [*(self.parameters or []), IDEMPOTENCY_KEY]
 
 
 @dataclass
@@ -152,7 +152,15 @@ class RepeatableOperation(OwnerOperation):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.parameters = [*(self.parameters or []), _IDEMPOTENCY_KEY]
+        self.parameters = [*(self.parameters or []), IDEMPOTENCY_KEY]
+
+
+@dataclass
+class RepeatableCreation(Operation):
+    """A POST that makes something that is nobody else's."""
+
+    def __post_init__(self) -> None:
+        self.parameters = [*(self.parameters or []), IDEMPOTENCY_KEY]
 
 
 @dataclass
@@ -179,22 +187,23 @@ class ContentOperation(OwnerOperation):
         )
 
 
-def _nullable(kind: OpenAPIType, description: str, **more: Any) -> Schema:  # noqa: ANN401 -- what a schema has
+def nullable(kind: OpenAPIType, description: str, **more: Any) -> Schema:  # noqa: ANN401 -- what a schema has
+    """Return the schema of a value that may be null."""
     return Schema(type=[kind, OpenAPIType.NULL], description=description, **more)
 
 
-_ATTACH_TO: Final = _nullable(
+_ATTACH_TO: Final = nullable(
     OpenAPIType.OBJECT,
     "What the image belongs to.",
     properties={"type": Schema(type=OpenAPIType.STRING), "id": Schema(type=OpenAPIType.STRING)},
     required=["type", "id"],
 )
 _CHANGES: Final[dict[str, Schema | Reference]] = {
-    "title": _nullable(OpenAPIType.STRING, "A title of at most 500 characters."),
-    "alt": _nullable(OpenAPIType.STRING, "What the picture shows; at most 5,000 characters."),
-    "tags": _nullable(OpenAPIType.ARRAY, "Up to 30 tags.", items=Schema(type=OpenAPIType.STRING)),
+    "title": nullable(OpenAPIType.STRING, "A title of at most 500 characters."),
+    "alt": nullable(OpenAPIType.STRING, "What the picture shows; at most 5,000 characters."),
+    "tags": nullable(OpenAPIType.ARRAY, "Up to 30 tags.", items=Schema(type=OpenAPIType.STRING)),
     "visibility": _FIELDS["visibility"],
-    "expires_at": _nullable(OpenAPIType.STRING, "When the image is gone.", format=OpenAPIFormat.DATE_TIME),
+    "expires_at": nullable(OpenAPIType.STRING, "When the image is gone.", format=OpenAPIFormat.DATE_TIME),
     "attach_to": _ATTACH_TO,
 }
 
