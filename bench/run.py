@@ -15,7 +15,7 @@ from typing import Final
 
 from figures import Figure, table
 
-SECTIONS: Final = ("uploads", "ready", "render", "delivery", "listing", "hot", "memory", "hostile")
+SECTIONS: Final = ("uploads", "ready", "render", "delivery", "listing", "hot", "memory", "hostile", "encrypted")
 
 
 def main(arguments: Sequence[str]) -> int:

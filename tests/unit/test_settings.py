@@ -1,10 +1,15 @@
+import base64
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from tintype.bootstrap_origin import hsts_of, origin_url
+from tintype.diagnosis.chosen import chosen_settings
 from tintype.domain.format import Format
 from tintype.domain.transform import Fit
 from tintype.settings import BadSettings, Settings, load_settings
+from tintype.settings_security import BadKey, key_variables, with_printed_key
 from tintype.settings_values import directory_of
 
 
@@ -172,3 +177,98 @@ def test_a_file_that_cannot_be_read_is_a_bad_setting(tmp_path: Path) -> None:
 def test_a_preset_has_a_name_that_a_url_can_hold(name: str, tmp_path: Path) -> None:
     with pytest.raises(BadSettings, match="a preset is named by"):
         load(f'[presets]\n"{name}" = {{ width = 1, height = 1 }}\n', tmp_path=tmp_path)
+
+
+# Keys
+
+
+KEY = bytes(range(32))
+
+
+@pytest.mark.parametrize("text", [KEY.hex(), KEY.hex().upper(), base64.b64encode(KEY).decode()])
+def test_a_key_is_written_in_hexadecimal_or_base64(text: str) -> None:
+    settings = load(environment={"TINTYPE_BLOB_KEY": text, "TINTYPE_BLOB_KEY_OLD": f"{text},{'ab' * 32}"})
+    assert (settings.encryption.key, settings.encryption.old_keys) == (KEY, (KEY, b"\xab" * 32))
+
+
+@pytest.mark.parametrize("text", ["correct horse battery staple", KEY.hex()[:-2], KEY.hex() + "00", "g" * 64])
+def test_what_is_no_key_is_refused_and_not_shown(text: str) -> None:
+    for name in ("TINTYPE_BLOB_KEY", "TINTYPE_BLOB_KEY_OLD"):
+        with pytest.raises(BadSettings) as caught:
+            load(environment={name: text})
+        (problem,) = caught.value.problems
+        assert problem.startswith(f"{name}: the value is no key")
+        assert text not in problem
+
+
+def test_keys_are_in_no_representation_and_in_no_finding() -> None:
+    settings = load(environment={"TINTYPE_BLOB_KEY": KEY.hex(), "TINTYPE_BLOB_KEY_OLD": KEY.hex()})
+    shown = repr(settings) + repr(settings.encryption) + str(list(map(str, chosen_settings(settings))))
+    assert "encryption.key is set" in shown
+    for form in (KEY.hex(), repr(KEY), str(KEY)[2:-1], base64.b64encode(KEY).decode()):
+        assert form not in shown
+
+
+def test_a_command_prints_the_key_once_and_its_children_are_given_it() -> None:
+    given = load(environment={"TINTYPE_BLOB_KEY_COMMAND": f"echo {KEY.hex()}"}).encryption
+    resolved = with_printed_key(given)
+    assert (resolved.key, with_printed_key(resolved)) == (KEY, resolved)
+    children = load(environment=dict(key_variables(given, resolved)))
+    assert (children.encryption.key, children.encryption.key_command) == (KEY, "")
+    assert key_variables(resolved, resolved) == {}
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("false", "ended with status 1"),
+        ("/no/such/program", "cannot be run"),
+        ("echo 'unclosed", "cannot be run"),
+        (f"echo {KEY.hex()}00", "is no key"),
+    ],
+)
+def test_a_command_that_prints_no_key_is_told_without_what_it_printed(command: str, said: str) -> None:
+    given = load(environment={"TINTYPE_BLOB_KEY_COMMAND": command}).encryption
+    with pytest.raises(BadKey, match=said) as caught:
+        with_printed_key(given)
+    assert KEY.hex() not in str(caught.value)
+
+
+def test_a_key_and_a_command_or_half_a_certificate_are_one_too_many_and_one_too_few() -> None:
+    with pytest.raises(BadSettings) as caught:
+        load(
+            environment={
+                "TINTYPE_BLOB_KEY": KEY.hex(),
+                "TINTYPE_BLOB_KEY_COMMAND": "true",
+                "TINTYPE_TLS__CERTIFICATE": "/certificate.pem",
+            }
+        )
+    assert [problem.partition(":")[0] for problem in caught.value.problems] == ["TINTYPE_BLOB_KEY_COMMAND", "tls"]
+
+
+@pytest.mark.parametrize(
+    ("environment", "hsts"),
+    [
+        ({}, None),
+        ({"TINTYPE_PUBLIC_URL": "https://pictures.example"}, timedelta(days=365)),
+        ({"TINTYPE_PUBLIC_URL": "https://pictures.example", "TINTYPE_TLS__HSTS": "off"}, None),
+        ({"TINTYPE_PUBLIC_URL": "http://pictures.example", "TINTYPE_TLS__HSTS": "1d"}, None),
+        ({"TINTYPE_TLS__CERTIFICATE": "c", "TINTYPE_TLS__KEY": "k", "TINTYPE_TLS__HSTS": "1d"}, timedelta(days=1)),
+    ],
+)
+def test_browsers_are_told_to_insist_on_https_where_they_come_by_it(
+    environment: dict[str, str], hsts: timedelta | None
+) -> None:
+    assert hsts_of(load(environment=environment)) == hsts
+
+
+def test_a_worker_asks_this_machine_or_the_public_address_by_the_protocol_that_is_spoken_there() -> None:
+    tls = {"TINTYPE_TLS__CERTIFICATE": "c", "TINTYPE_TLS__KEY": "k", "TINTYPE_HOST": "0.0.0.0"}  # noqa: S104
+    assert origin_url(load()) == "http://127.0.0.1:8000"
+    assert origin_url(load(environment=tls)) == "https://127.0.0.1:8000"
+    elsewhere = {
+        "TINTYPE_ROLE": "worker",
+        "TINTYPE_DATABASE_URL": "postgresql://x/y",
+        "TINTYPE_PUBLIC_URL": "https://pictures.example/",
+    }
+    assert origin_url(load(environment=elsewhere)) == "https://pictures.example"
