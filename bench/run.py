@@ -15,7 +15,18 @@ from typing import Final
 
 from figures import Figure, table
 
-SECTIONS: Final = ("uploads", "ready", "render", "delivery", "listing", "hot", "memory", "hostile", "encrypted")
+SECTIONS: Final = (
+    "uploads",
+    "ready",
+    "render",
+    "delivery",
+    "listing",
+    "hot",
+    "memory",
+    "hostile",
+    "quota",
+    "encrypted",
+)
 
 
 def main(arguments: Sequence[str]) -> int:

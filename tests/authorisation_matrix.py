@@ -79,6 +79,11 @@ GET    /api/v1/keys                            401  ok   ok   403  ok   ok   ok 
 POST   /api/v1/keys                            401  ok   ok   403  ok   ok   ok   ok   ok   403  401  401
 GET    /api/v1/keys/{key_id}                   401  ok   404  403  404  404  404  ok   ok   403  401  401
 DELETE /api/v1/keys/{key_id}                   401  ok   404  403  404  404  404  ok   ok   403  401  401
+# Usage and quotas
+GET    /api/v1/usage                           401  ok   ok   403  ok   ok   ok   ok   ok   403  401  401
+GET    /api/v1/quota                           401  ok   ok   403  ok   ok   ok   ok   ok   403  401  401
+PUT    /api/v1/quota                           401  403  403  403  403  403  403  ok   ok   403  401  401
+DELETE /api/v1/quota                           401  403  403  403  403  403  403  ok   ok   403  401  401
 # Operations
 GET    /healthz                                ok   ok   ok   ok   ok   ok   ok   ok   ok   ok   ok   ok
 GET    /readyz                                 ok   ok   ok   ok   ok   ok   ok   ok   ok   ok   ok   ok
@@ -242,6 +247,7 @@ REQUESTS: Final[Mapping[str, Callable[[Scene], dict[str, Any]]]] = {
     "POST /api/v1/tenants": lambda _: {"json": {"slug": f"t-{secrets.token_hex(5)}"}},
     "PATCH /api/v1/tenants/{tenant}": lambda _: {"json": {"name": None}},
     "POST /api/v1/keys": lambda _: {"json": {"name": "a key", "scopes": ["images:read"]}},
+    "PUT /api/v1/quota": lambda _: {"json": {"max_bytes": None, "max_images": 1_000_000}},
     "GET /oembed": lambda scene: {"params": {"url": f"{scene.product.base_url}/p/{scene.image()['id']}"}},
 }
 """What a request has beside its path (arguments of httpx), and what has to be done before it."""

@@ -18,6 +18,7 @@ from tintype.bootstrap_origin import hsts_of, origin
 from tintype.bootstrap_people import Beneath, people_jobs, people_routes, people_tasks
 from tintype.bootstrap_privacy import privacy_routes, privacy_sweep
 from tintype.bootstrap_tenants import change_listener, limits_of_host, tenant_routes_of, tenants_of
+from tintype.bootstrap_usage import usage_parts
 from tintype.bootstrap_visibility import signing_routes
 from tintype.db.backlog import Backlog, BacklogLimits
 from tintype.db.clock import DatabaseClock
@@ -34,6 +35,7 @@ from tintype.reads.jobs import JobList
 from tintype.reads.progress import Progress
 from tintype.reads.receipts import Receipts
 from tintype.reads.tenants import Tenants
+from tintype.reads.usage import Usage
 from tintype.reads.views import Views
 from tintype.server_key import sealer, server_key
 from tintype.settings import Settings, load_settings
@@ -165,26 +167,31 @@ def build_api(settings: Settings) -> Application:
         lost=parts.metrics.views_lost.inc,
     )
 
+    counted = usage_parts(settings, parts.database, parts.clock, parts.tenants, authenticator)
+
     async def start() -> None:
         call_on_stop(progress.end_all)
         await parts.database.open()
         await journal.open()
         count_views.start()
+        counted.count_requests.start()
         listener.start()
 
     async def stop() -> None:
         await listener.close()
         await note_key_use.close()
         await count_views.close()
+        await counted.count_requests.close()
         await parts.close()
 
-    images = _images_api(settings, parts, records, progress, authenticator)
+    images = _images_api(settings, parts, records, progress, authenticator, counted.usage)
     routes = [
         image_routes(images, image_work_routes(_image_work_api(parts, images))),
         event_routes(images),
         job_routes(_jobs_api(parts, authenticator)),
         view_routes(images),
         *signing_routes(images, signing_keys, database=parts.database, clock=parts.clock),
+        counted.routes,
         share_routes(images),
         operation_routes(OperationsApi(parts.database, parts.blobs, parts.metrics)),
         privacy_routes(parts.database, authenticator, images.proxies),
@@ -207,7 +214,8 @@ def build_api(settings: Settings) -> Application:
     signed_urls = SignedUrls(signing_keys, parts.clock)
     delivery = _delivery(settings, parts, records, authenticator, signed_urls, count_views)
     cors = Cors(authenticator, parts.tenants)
-    return Application(litestar, delivery, parts.metrics, SecurityHeaders(hsts=hsts_of(settings)), cors)
+    headers = SecurityHeaders(hsts=hsts_of(settings))
+    return Application(litestar, delivery, parts.metrics, headers, cors, counted.tally)
 
 
 def _delivery(
@@ -235,7 +243,12 @@ def _delivery(
 
 
 def _images_api(
-    settings: Settings, parts: _Parts, records: DeliveryRecords, progress: Progress, authenticator: Authenticator
+    settings: Settings,
+    parts: _Parts,
+    records: DeliveryRecords,
+    progress: Progress,
+    authenticator: Authenticator,
+    usage: Usage,
 ) -> ImagesApi:
     intake = Intake(blobs=parts.blobs, staging=staging(settings))
     upload_image = UploadImage(
@@ -244,6 +257,7 @@ def _images_api(
         clock=parts.clock,
         notifier=parts.notifier,
         server_key=server_key(settings),
+        quotas=settings.quotas,
     )
     change_image = ChangeImage(database=parts.database, clock=parts.clock, server_key=server_key(settings))
     replace_content = ReplaceContent(
@@ -252,6 +266,7 @@ def _images_api(
         clock=parts.clock,
         notifier=parts.notifier,
         remove_blob=parts.purge_image.remove_blob,
+        quotas=settings.quotas,
     )
     body = settings.upload
     return ImagesApi(
@@ -266,6 +281,7 @@ def _images_api(
         records=records,
         progress=progress,
         views=Views(parts.database),
+        usage=usage,
         authenticator=authenticator,
         gate=upload_gate(settings, parts.database),
         proxies=Proxies(settings.trusted_proxies, ForwardedHeader(settings.forwarded_header)),

@@ -62,6 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "doctor": _doctor,
         "jobs": _jobs,
         "reprocess": _reprocess,
+        "quota": _quota,
         "gc": _gc,
         "verify": _verify,
         "audit": _audit,
@@ -97,6 +98,8 @@ def _parser() -> argparse.ArgumentParser:
     reprocess.add_argument(
         "--state", default="failed", choices=["failed", "ready", "rejected"], help="of the images (failed)"
     )
+    quota = commands.add_parser("quota", help="how much a tenant, or an account of it, may keep")
+    _add_quota_arguments(quota)
     garbage = commands.add_parser("gc", help="remove what crashes left behind", description=GC_HELP)
     garbage.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
     garbage.add_argument("--replay-purges", action="store_true", help="purge again what a restored backup brought back")
@@ -118,12 +121,20 @@ def _parser() -> argparse.ArgumentParser:
     encrypt.add_argument(
         "--off", action="store_true", help="write them in clear; the key stands in TINTYPE_BLOB_KEY_OLD"
     )
-    for command in (serve, migrate, doctor, key, jobs, reprocess, garbage, verify, audit, encrypt):
+    for command in (serve, migrate, doctor, key, jobs, reprocess, quota, garbage, verify, audit, encrypt):
         command.add_argument("--data", help="data directory (./data)")
         command.add_argument("--config", type=Path, help="settings file (./tintype.toml)")
     for name in ("run-api", "run-worker"):  # what `serve` starts; not for people
         commands.add_parser(name).add_argument("parent", type=int)
     return parser
+
+
+def _add_quota_arguments(quota: argparse.ArgumentParser) -> None:
+    quota.add_argument("action", choices=["show", "set", "clear"])
+    quota.add_argument("--tenant", default="default", help="the tenant's slug (default)")
+    quota.add_argument("--account", metavar="ACCOUNT", help="acc_…; the tenant as a whole if none is named")
+    quota.add_argument("--bytes", metavar="SIZE", help="such as 5GB, or none for no limit; stays if not said")
+    quota.add_argument("--images", metavar="COUNT", help="such as 1000, or none; stays if not said")
 
 
 def _settings(options: argparse.Namespace) -> Settings:
@@ -231,6 +242,16 @@ def _reprocess(settings: Settings, options: argparse.Namespace) -> int:
 
     wanted = Wanted("reprocess", options.ids, options.state)
     return _with_database(settings, lambda url: reprocess(settings, url, wanted, _say, _complain))
+
+
+def _quota(settings: Settings, options: argparse.Namespace) -> int:
+    from tintype.quota_commands import Wanted, work_on_quota
+
+    if options.action == "set" and options.bytes is None and options.images is None:
+        _complain("Say what is to be set: --bytes, --images, or both.")
+        return 2
+    wanted = Wanted(options.action, options.tenant, options.account, options.bytes, options.images)
+    return _with_database(settings, lambda url: work_on_quota(url, wanted, settings.quotas, _say, _complain))
 
 
 def _with_database(settings: Settings, command: Callable[[str], int]) -> int:

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from tintype.domain.audit import Noted
 from tintype.domain.kind import UploadKind
+from tintype.domain.quota import DefaultQuotas, Quota
 from tintype.domain.rate_limit import RateLimit, Scope, Unit
 from tintype.kind_settings import NAMED_TABLES, TABLE_EXPECTED, KindTables, put_named, read_kinds
 from tintype.settings_reader import Reader
@@ -159,6 +160,7 @@ class Settings:
     upload: UploadSettings
     limits: dict[tuple[Scope, Unit], RateLimit]
     """What callers may send; empty when rate limits are off."""
+    quotas: DefaultQuotas
     trusted_proxies: tuple[Network, ...]
     forwarded_header: str
     render: RenderSettings
@@ -294,6 +296,7 @@ def _build(read: Reader) -> Settings:
         log_level=read.read("log_level", one_of("debug", "info", "warning", "error"), "info"),
         upload=_upload(read),
         limits=_limits(read) if rate_limits else {},
+        quotas=DefaultQuotas(_quota(read, "tenant"), _quota(read, "account")),
         trusted_proxies=read.read("trusted_proxies", networks, nothing),
         forwarded_header=read.read("forwarded_header", one_of("x-forwarded-for", "forwarded"), "x-forwarded-for"),
         render=RenderSettings(
@@ -378,3 +381,10 @@ def _limits(read: Reader) -> dict[tuple[Scope, Unit], RateLimit]:
             elif burst:
                 found[scope, unit] = RateLimit(burst=burst, rate=per_minute / 60)
     return found
+
+
+def _quota(read: Reader, whose: str) -> Quota:
+    return Quota(
+        max_bytes=read.read(f"quotas.{whose}_bytes", or_nothing(size), 0) or None,
+        max_images=read.read(f"quotas.{whose}_images", whole(0, 10**15), 0) or None,
+    )

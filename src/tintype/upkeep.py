@@ -11,6 +11,7 @@ from tintype.storage.inventory import Inventory
 from tintype.usecases.collect_garbage import CollectGarbage, GarbageConfig
 from tintype.usecases.mend_references import MendReferences
 from tintype.usecases.purge_image import PurgeImage
+from tintype.usecases.recount_usage import RecountUsage
 from tintype.usecases.replay_purges import ReplayPurges
 from tintype.usecases.verify import Verify
 
@@ -43,7 +44,10 @@ def build_upkeep(
         staging=staging,
         clock=clock,
         config=config,
-        mend_references=MendReferences(database=database, inventory=Inventory(database, blobs)),
+        mends=(
+            MendReferences(database=database, inventory=Inventory(database, blobs)),
+            RecountUsage(database),
+        ),
         remove_blob=purge_image.remove_blob,
     )
     verify = Verify(

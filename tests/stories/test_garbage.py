@@ -94,6 +94,7 @@ def test_a_blob_that_no_image_uses_goes_with_its_variants_once_it_is_old(product
     image = settled(product, 3)
     product.query("DELETE FROM blob_refs WHERE image = %s", number(image))
     product.query("DELETE FROM images WHERE id = %s", number(image))
+    assert {sort for sort, _ in collect(product, grace=DAY)} == {Garbage.USAGE}  # it was counted
     assert collect(product, grace=DAY) == set()
     product.query("UPDATE blobs SET created_at = now() - interval '3 days' WHERE sha256 = %s", digest(image))
     (original,) = stored(product, image["sha256"], "original")

@@ -18,6 +18,7 @@ from psycopg.abc import RV, PQGen
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from tintype.domain.errors import Code, Problem
+from tintype.domain.quota import Holder, Unit, exceeded
 
 Connection: TypeAlias = psycopg.AsyncConnection[tuple[Any, ...]]
 Cursor: TypeAlias = psycopg.AsyncCursor[tuple[Any, ...]]
@@ -132,6 +133,11 @@ class Database:
                 yield connection
         except psycopg.errors.UniqueViolation as error:
             raise Clash from error
+        except psycopg.errors.RaiseException as error:
+            told = error.diag
+            if told.message_primary != Code.QUOTA_EXCEEDED:
+                raise
+            raise exceeded(Holder(told.message_hint or ""), Unit(told.message_detail or "")) from None
         except (PoolTimeout, psycopg.OperationalError, psycopg.InterfaceError) as error:
             raise Problem(
                 Code.UNAVAILABLE,

@@ -43,6 +43,50 @@ CREATE TYPE tintype.procrastinate_job_to_defer_v1 AS (
 
 ALTER TYPE tintype.procrastinate_job_to_defer_v1 OWNER TO tintype_owner;
 
+CREATE FUNCTION tintype.add_to_account(in_tenant bigint, in_account bigint, in_bytes bigint, in_images bigint, most_bytes bigint, most_images bigint) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    now_bytes int8;
+    now_images int8;
+BEGIN
+    INSERT INTO usage AS u (tenant, account, slot, bytes, images)
+        VALUES (in_tenant, in_account, 0, in_bytes, in_images)
+        ON CONFLICT (tenant, account, slot)
+            DO UPDATE SET bytes = u.bytes + excluded.bytes, images = u.images + excluded.images
+        RETURNING bytes, images INTO now_bytes, now_images;
+    IF in_images > 0 AND now_images > most_images THEN
+        PERFORM refuse_quota(in_account, 'images');
+    ELSIF in_bytes > 0 AND now_bytes > most_bytes THEN
+        PERFORM refuse_quota(in_account, 'bytes');
+    END IF;
+END $$;
+
+ALTER FUNCTION tintype.add_to_account(in_tenant bigint, in_account bigint, in_bytes bigint, in_images bigint, most_bytes bigint, most_images bigint) OWNER TO tintype_owner;
+
+CREATE FUNCTION tintype.add_to_tenant(in_tenant bigint, in_slot smallint, in_slots smallint, in_bytes bigint, in_images bigint, in_max_bytes bigint, in_max_images bigint) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    most record;
+BEGIN
+    SELECT * INTO most FROM quota_of(in_tenant, 0, in_max_bytes, in_max_images);
+    UPDATE usage u SET bytes = u.bytes + in_bytes, images = u.images + in_images
+        WHERE u.tenant = in_tenant AND u.account = 0 AND u.slot = in_slot
+          AND u.of_bytes IS NOT DISTINCT FROM most.max_bytes AND u.of_images IS NOT DISTINCT FROM most.max_images
+          AND (most.max_bytes IS NULL OR in_bytes = 0 OR u.bytes + in_bytes <= u.share_bytes)
+          AND (most.max_images IS NULL OR in_images = 0 OR u.images + in_images <= u.share_images);
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'no room in this slot' USING ERRCODE = 'no_data_found';
+    END IF;
+EXCEPTION WHEN no_data_found THEN
+    -- An update that waited for somebody and then found no room keeps that row's lock. It is undone here and lets go:
+    -- who holds no slot may take all of them in their order, and nobody waits in a circle.
+    PERFORM share_out(in_tenant, in_slot, in_slots, in_bytes, in_images, in_max_bytes, in_max_images);
+END $$;
+
+ALTER FUNCTION tintype.add_to_tenant(in_tenant bigint, in_slot smallint, in_slots smallint, in_bytes bigint, in_images bigint, in_max_bytes bigint, in_max_images bigint) OWNER TO tintype_owner;
+
 CREATE FUNCTION tintype.append_to_audit_log(in_action text, in_result text, in_via text, in_actor bigint, in_key bigint, in_address text, in_account bigint, in_object text, in_detail jsonb) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'tintype', 'pg_temp'
@@ -68,6 +112,48 @@ CREATE FUNCTION tintype.audit_id(in_moment timestamp with time zone) RETURNS big
                  << 12 $$;
 
 ALTER FUNCTION tintype.audit_id(in_moment timestamp with time zone) OWNER TO tintype_owner;
+
+CREATE FUNCTION tintype.correct_usage(in_tenant bigint, in_account bigint, in_bytes bigint, in_images bigint) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    INSERT INTO usage (tenant, account, slot) VALUES (in_tenant, in_account, 0)
+        ON CONFLICT (tenant, account, slot) DO NOTHING;
+    PERFORM FROM usage u WHERE u.tenant = in_tenant AND u.account = in_account ORDER BY u.slot FOR UPDATE;
+    UPDATE usage u SET bytes = u.bytes + in_bytes, images = u.images + in_images
+        WHERE u.tenant = in_tenant AND u.account = in_account AND u.slot = 0;
+    UPDATE usage u SET share_bytes = u.bytes, share_images = u.images
+        WHERE u.tenant = in_tenant AND u.account = in_account;
+END $$;
+
+ALTER FUNCTION tintype.correct_usage(in_tenant bigint, in_account bigint, in_bytes bigint, in_images bigint) OWNER TO tintype_owner;
+
+CREATE FUNCTION tintype.count_usage(in_tenant bigint, in_account bigint, in_slot smallint, in_slots smallint, in_bytes bigint, in_images bigint, in_uploads bigint, in_bytes_in bigint, in_deletes bigint, in_tenant_bytes bigint, in_tenant_images bigint, in_account_bytes bigint, in_account_images bigint) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    most record;
+BEGIN
+    IF in_account IS NOT NULL THEN
+        SELECT * INTO most FROM quota_of(in_tenant, in_account, in_account_bytes, in_account_images);
+        PERFORM add_to_account(in_tenant, in_account, in_bytes, in_images, most.max_bytes, most.max_images);
+    END IF;
+    IF in_bytes > 0 OR in_images > 0 THEN
+        PERFORM add_to_tenant(in_tenant, in_slot, in_slots, in_bytes, in_images, in_tenant_bytes, in_tenant_images);
+    ELSE
+        PERFORM take_from_slot(in_tenant, in_slot, in_bytes, in_images);
+    END IF;
+    INSERT INTO usage_days AS d (tenant, account, day, slot, uploads, bytes_in, deletes)
+        SELECT in_tenant, s.account, current_date, s.slot, in_uploads, in_bytes_in, in_deletes
+            FROM (VALUES (in_account, 0::int2), (0::int8, in_slot)) AS s (account, slot)
+            WHERE s.account IS NOT NULL
+        ON CONFLICT (tenant, account, day, slot) DO UPDATE SET
+            uploads = d.uploads + excluded.uploads,
+            bytes_in = d.bytes_in + excluded.bytes_in,
+            deletes = d.deletes + excluded.deletes;
+END $$;
+
+ALTER FUNCTION tintype.count_usage(in_tenant bigint, in_account bigint, in_slot smallint, in_slots smallint, in_bytes bigint, in_images bigint, in_uploads bigint, in_bytes_in bigint, in_deletes bigint, in_tenant_bytes bigint, in_tenant_images bigint, in_account_bytes bigint, in_account_images bigint) OWNER TO tintype_owner;
 
 CREATE FUNCTION tintype.current_tenant() RETURNS bigint
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -623,6 +709,32 @@ $$;
 
 ALTER FUNCTION tintype.procrastinate_update_heartbeat_v1(worker_id bigint) OWNER TO tintype_owner;
 
+CREATE FUNCTION tintype.quota_of(in_tenant bigint, in_account bigint, in_bytes bigint, in_images bigint, OUT max_bytes bigint, OUT max_images bigint) RETURNS record
+    LANGUAGE plpgsql STABLE
+    AS $$
+BEGIN
+    SELECT q.max_bytes, q.max_images INTO max_bytes, max_images
+        FROM quotas q WHERE q.tenant = in_tenant AND q.account = in_account;
+    IF NOT FOUND THEN
+        max_bytes := in_bytes;
+        max_images := in_images;
+    END IF;
+END $$;
+
+ALTER FUNCTION tintype.quota_of(in_tenant bigint, in_account bigint, in_bytes bigint, in_images bigint, OUT max_bytes bigint, OUT max_images bigint) OWNER TO tintype_owner;
+
+CREATE FUNCTION tintype.refuse_quota(in_account bigint, in_what text) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    RAISE EXCEPTION 'quota.exceeded' USING
+        ERRCODE = 'raise_exception',
+        DETAIL = in_what,
+        HINT = CASE WHEN in_account = 0 THEN 'tenant' ELSE 'account' END;
+END $$;
+
+ALTER FUNCTION tintype.refuse_quota(in_account bigint, in_what text) OWNER TO tintype_owner;
+
 CREATE FUNCTION tintype.search_images(in_words text, in_kind text, in_state text, in_source bytea, in_attached_type text, in_attached_id text, in_before bigint, in_limit integer) RETURNS SETOF bigint
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'tintype', 'pg_temp'
@@ -706,6 +818,37 @@ END $_$;
 
 ALTER FUNCTION tintype.search_images(in_words text, in_kind text, in_state text, in_source bytea, in_attached_type text, in_attached_id text, in_before bigint, in_limit integer, in_owner bigint) OWNER TO tintype_owner;
 
+CREATE FUNCTION tintype.share_out(in_tenant bigint, in_slot smallint, in_slots smallint, in_bytes bigint, in_images bigint, in_max_bytes bigint, in_max_images bigint) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    most record;
+    total record;
+BEGIN
+    INSERT INTO usage (tenant, account, slot) SELECT in_tenant, 0, n FROM generate_series(0, in_slots - 1) AS s (n)
+        ON CONFLICT (tenant, account, slot) DO NOTHING;
+    PERFORM FROM usage u WHERE u.tenant = in_tenant AND u.account = 0 ORDER BY u.slot FOR UPDATE;
+    -- What was true before the locks may not be any more.
+    SELECT * INTO most FROM quota_of(in_tenant, 0, in_max_bytes, in_max_images);
+    SELECT sum(u.bytes)::int8 + in_bytes AS bytes, sum(u.images)::int8 + in_images AS images, count(*) AS slots
+        INTO total FROM usage u WHERE u.tenant = in_tenant AND u.account = 0;
+    IF in_images > 0 AND total.images > most.max_images THEN
+        PERFORM refuse_quota(0, 'images');
+    ELSIF in_bytes > 0 AND total.bytes > most.max_bytes THEN
+        PERFORM refuse_quota(0, 'bytes');
+    END IF;
+    UPDATE usage u SET bytes = u.bytes + in_bytes, images = u.images + in_images
+        WHERE u.tenant = in_tenant AND u.account = 0 AND u.slot = in_slot;
+    UPDATE usage u SET
+        share_bytes = u.bytes + greatest(most.max_bytes - total.bytes, 0) / total.slots,
+        share_images = u.images + greatest(most.max_images - total.images, 0) / total.slots,
+        of_bytes = most.max_bytes,
+        of_images = most.max_images
+        WHERE u.tenant = in_tenant AND u.account = 0;
+END $$;
+
+ALTER FUNCTION tintype.share_out(in_tenant bigint, in_slot smallint, in_slots smallint, in_bytes bigint, in_images bigint, in_max_bytes bigint, in_max_images bigint) OWNER TO tintype_owner;
+
 CREATE FUNCTION tintype.sweep_challenges() RETURNS bigint
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'tintype', 'pg_temp'
@@ -781,6 +924,20 @@ CREATE FUNCTION tintype.sweep_setup_links() RETURNS bigint
     AS $$ WITH gone AS (DELETE FROM setup_links WHERE expires_at < now() RETURNING 1) SELECT count(*) FROM gone $$;
 
 ALTER FUNCTION tintype.sweep_setup_links() OWNER TO tintype_owner;
+
+CREATE FUNCTION tintype.take_from_slot(in_tenant bigint, in_slot smallint, in_bytes bigint, in_images bigint) RETURNS void
+    LANGUAGE sql
+    AS $$
+        INSERT INTO usage AS u (tenant, account, slot, bytes, images)
+            VALUES (in_tenant, 0, in_slot, in_bytes, in_images)
+            ON CONFLICT (tenant, account, slot) DO UPDATE SET
+                bytes = u.bytes + excluded.bytes,
+                images = u.images + excluded.images,
+                share_bytes = u.share_bytes + excluded.bytes,
+                share_images = u.share_images + excluded.images
+    $$;
+
+ALTER FUNCTION tintype.take_from_slot(in_tenant bigint, in_slot smallint, in_bytes bigint, in_images bigint) OWNER TO tintype_owner;
 
 CREATE FUNCTION tintype.take_tokens(in_tenant bigint, in_buckets smallint[], in_subjects text[], in_bursts double precision[], in_rates double precision[], in_costs double precision[], in_spent boolean) RETURNS double precision[]
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1269,6 +1426,18 @@ CREATE TABLE tintype.purges (
 
 ALTER TABLE tintype.purges OWNER TO tintype_owner;
 
+CREATE TABLE tintype.quotas (
+    tenant bigint NOT NULL,
+    account bigint NOT NULL,
+    max_bytes bigint,
+    max_images bigint,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT quotas_max_bytes_check CHECK ((max_bytes >= 0)),
+    CONSTRAINT quotas_max_images_check CHECK ((max_images >= 0))
+);
+
+ALTER TABLE tintype.quotas OWNER TO tintype_owner;
+
 CREATE UNLOGGED TABLE tintype.rate_buckets (
     bucket smallint NOT NULL,
     tenant bigint NOT NULL,
@@ -1375,6 +1544,43 @@ CREATE TABLE tintype.totp (
 );
 
 ALTER TABLE tintype.totp OWNER TO tintype_owner;
+
+CREATE TABLE tintype.usage (
+    tenant bigint NOT NULL,
+    account bigint NOT NULL,
+    slot smallint NOT NULL,
+    bytes bigint DEFAULT 0 NOT NULL,
+    images bigint DEFAULT 0 NOT NULL,
+    share_bytes bigint,
+    share_images bigint,
+    of_bytes bigint,
+    of_images bigint
+)
+WITH (fillfactor='50');
+
+ALTER TABLE tintype.usage OWNER TO tintype_owner;
+
+CREATE TABLE tintype.usage_batches (
+    tenant bigint NOT NULL,
+    batch uuid NOT NULL,
+    added_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+ALTER TABLE tintype.usage_batches OWNER TO tintype_owner;
+
+CREATE TABLE tintype.usage_days (
+    tenant bigint NOT NULL,
+    account bigint NOT NULL,
+    day date NOT NULL,
+    slot smallint NOT NULL,
+    requests bigint DEFAULT 0 NOT NULL,
+    uploads bigint DEFAULT 0 NOT NULL,
+    bytes_in bigint DEFAULT 0 NOT NULL,
+    deletes bigint DEFAULT 0 NOT NULL
+)
+WITH (fillfactor='50');
+
+ALTER TABLE tintype.usage_days OWNER TO tintype_owner;
 
 CREATE TABLE tintype.variants (
     bucket smallint NOT NULL,
@@ -1508,6 +1714,9 @@ ALTER TABLE ONLY tintype.procrastinate_workers
 ALTER TABLE ONLY tintype.purges
     ADD CONSTRAINT purges_pkey PRIMARY KEY (bucket, image);
 
+ALTER TABLE ONLY tintype.quotas
+    ADD CONSTRAINT quotas_pkey PRIMARY KEY (tenant, account);
+
 ALTER TABLE ONLY tintype.rate_buckets
     ADD CONSTRAINT rate_buckets_pkey PRIMARY KEY (bucket, tenant, subject);
 
@@ -1540,6 +1749,15 @@ ALTER TABLE tintype.images
 
 ALTER TABLE tintype.images
     ADD CONSTRAINT trashed_is_whole CHECK (((state = 'trashed'::text) = (trashed_at IS NOT NULL))) NOT VALID;
+
+ALTER TABLE ONLY tintype.usage_batches
+    ADD CONSTRAINT usage_batches_pkey PRIMARY KEY (tenant, batch);
+
+ALTER TABLE ONLY tintype.usage_days
+    ADD CONSTRAINT usage_days_pkey PRIMARY KEY (tenant, account, day, slot);
+
+ALTER TABLE ONLY tintype.usage
+    ADD CONSTRAINT usage_pkey PRIMARY KEY (tenant, account, slot);
 
 ALTER TABLE ONLY tintype.variants
     ADD CONSTRAINT variants_pkey PRIMARY KEY (bucket, tenant, sha256, digest);
@@ -1751,6 +1969,8 @@ CREATE POLICY of_tenant ON tintype.passkeys USING ((tenant = tintype.current_ten
 
 CREATE POLICY of_tenant ON tintype.purges USING ((tenant = tintype.current_tenant()));
 
+CREATE POLICY of_tenant ON tintype.quotas USING ((tenant = tintype.current_tenant()));
+
 CREATE POLICY of_tenant ON tintype.rate_buckets USING ((tenant = tintype.current_tenant()));
 
 CREATE POLICY of_tenant ON tintype.recovery_codes USING ((tenant = tintype.current_tenant()));
@@ -1767,6 +1987,12 @@ CREATE POLICY of_tenant ON tintype.tenants USING ((id = tintype.current_tenant()
 
 CREATE POLICY of_tenant ON tintype.totp USING ((tenant = tintype.current_tenant()));
 
+CREATE POLICY of_tenant ON tintype.usage USING ((tenant = tintype.current_tenant()));
+
+CREATE POLICY of_tenant ON tintype.usage_batches USING ((tenant = tintype.current_tenant()));
+
+CREATE POLICY of_tenant ON tintype.usage_days USING ((tenant = tintype.current_tenant()));
+
 CREATE POLICY of_tenant ON tintype.variants USING ((tenant = tintype.current_tenant()));
 
 CREATE POLICY of_tenant ON tintype.view_batches USING ((tenant = tintype.current_tenant()));
@@ -1778,6 +2004,8 @@ CREATE POLICY of_tenant ON tintype.view_totals USING ((tenant = tintype.current_
 ALTER TABLE tintype.passkeys ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE tintype.purges ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE tintype.quotas ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE tintype.rate_buckets ENABLE ROW LEVEL SECURITY;
 
@@ -1794,6 +2022,12 @@ ALTER TABLE tintype.signing_keys ENABLE ROW LEVEL SECURITY;
 ALTER TABLE tintype.tenants ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE tintype.totp ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE tintype.usage ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE tintype.usage_batches ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE tintype.usage_days ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE tintype.variants ENABLE ROW LEVEL SECURITY;
 
@@ -1940,6 +2174,8 @@ GRANT USAGE ON SEQUENCE tintype.procrastinate_workers_id_seq TO tintype_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.purges TO tintype_app;
 
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.quotas TO tintype_app;
+
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.recovery_codes TO tintype_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.render_claims TO tintype_app;
@@ -1953,6 +2189,12 @@ GRANT SELECT,INSERT,UPDATE ON TABLE tintype.signing_keys TO tintype_app;
 GRANT SELECT,INSERT,UPDATE ON TABLE tintype.tenants TO tintype_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.totp TO tintype_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.usage TO tintype_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.usage_batches TO tintype_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.usage_days TO tintype_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.variants TO tintype_app;
 

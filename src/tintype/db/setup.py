@@ -36,10 +36,13 @@ def ensure_default_tenant(owner_url: str) -> Token | None:
 def create_api_key(owner_url: str, tenant: str, name: str) -> Token:
     """Return a new API key of the tenant with this slug; `NoSuchTenant` when there is none."""
     with psycopg.connect(owner_url) as connection:
-        found = connection.execute("SELECT id FROM tintype.tenants WHERE slug = %s", [tenant]).fetchone()
-        if found is None:
-            raise NoSuchTenant(tenant)
-        return _insert_key(connection, found[0], name)
+        return _insert_key(connection, _tenant(connection, tenant), name)
+
+
+def tenant_with_slug(owner_url: str, slug: str) -> int:
+    """Return the id of the tenant with this slug; `NoSuchTenant` when there is none."""
+    with psycopg.connect(owner_url) as connection:
+        return _tenant(connection, slug)
 
 
 def create_setup_link(owner_url: str, tenant: str) -> Token:
@@ -69,6 +72,13 @@ def allow_login(owner_url: str, password: str) -> None:
     """Let `tintype_app` log in with `password`: the embedded database's API processes are nobody else."""
     with psycopg.connect(owner_url) as connection:
         connection.execute(sql.SQL("ALTER ROLE tintype_app LOGIN PASSWORD {}").format(sql.Literal(password)))
+
+
+def _tenant(connection: psycopg.Connection, slug: str) -> int:
+    found = connection.execute("SELECT id FROM tintype.tenants WHERE slug = %s", [slug]).fetchone()
+    if found is None:
+        raise NoSuchTenant(slug)
+    return int(found[0])
 
 
 def _insert_key(connection: psycopg.Connection, tenant: int, name: str) -> Token:

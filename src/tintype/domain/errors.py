@@ -60,6 +60,7 @@ class Code(StrEnum):
     UPLOAD_CHECKSUM_MISMATCH = "upload.checksum_mismatch", Kind.INVALID, "Not the bytes that were announced"
     UPLOAD_STALLED = "upload.stalled", Kind.TIMEOUT, "The upload stopped half way"
     IDEMPOTENCY_MISMATCH = "idempotency.mismatch", Kind.CONFLICT, "The key belongs to another request"
+    QUOTA_EXCEEDED = "quota.exceeded", Kind.FORBIDDEN, "The quota is used up"
     RATE_LIMITED = "rate_limited", Kind.RATE_LIMITED, "Too many requests"
     AUTH_REQUIRED = "auth.required", Kind.UNAUTHENTICATED, "Sign in first"
     AUTH_FORBIDDEN = "auth.forbidden", Kind.FORBIDDEN, "Not allowed"

@@ -26,6 +26,8 @@ class Garbage(StrEnum):
     """A temporary file of somebody who died: removed."""
     UNJOURNALLED = "unjournalled_purge"
     """A purge that the journal lacks: written there."""
+    USAGE = "usage_drift"
+    """What is counted of a tenant or an account is not what its images are: corrected."""
     FOREIGN = "foreign_key"
     """A key that is not ours, or of a tenant that this database does not know: left alone."""
 

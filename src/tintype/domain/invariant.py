@@ -33,7 +33,13 @@ class Invariant(StrEnum):
             "older than the grace period"
         ),
     )
-    IDEMPOTENT = "I4", "references of one image to the same bytes in two versions; variants that were stored twice"
+    IDEMPOTENT = (
+        "I4",
+        (
+            "references of one image to the same bytes in two versions; variants that were stored twice; tenants and "
+            "accounts of whom other bytes or images are counted than they have"
+        ),
+    )
     DELETED = (
         "I6",
         (

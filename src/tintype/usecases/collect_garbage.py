@@ -1,17 +1,17 @@
 """The story of what crashes left behind: rows without files, files without rows, blobs that nothing refers to.
 
-References come first, for they protect bytes; then one walk through all keys beside all rows; then what is
-half-written; XX Age is not what makes it safe, though. Whatever is removed is looked at again under the blob's
-row lock, or under the claim to a row that is not there, and an upload of the same bytes either comes first, and they
-stay, or waits, finds them gone and stores them again. The lock is proved anew before a file goes, because a lost
-connection has lost it.
+Rows are mended first, for references protect bytes; then one walk through all keys beside all rows; then what is
+half-written. What is younger than the grace period stays. Age is not what makes it safe, though. Whatever is removed is
+looked at again under the blob's row lock, or under the claim to a row that is not there, and an upload of the same
+bytes either comes first, and they stay, or waits, finds them gone and stores them again. The lock is proved anew before
+a file goes, because a lost connection has lost it.
 
 How it fails: what cannot be had now (a row that is locked for long, a store that does not answer) is counted and left
 for the next run. It may be cut off at any moment and run beside itself.
 """
 
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -43,8 +43,8 @@ RemoveBlob = Callable[[int, bytes], Awaitable[bool]]
 """Removes bytes and variants of a tenant's blob under its lock, unless something refers to it; says whether it did."""
 
 
-class MendReferences(Protocol):
-    """Mends the references of a tenant."""
+class Mend(Protocol):
+    """Mends rows of a tenant: references that do not fit, counts that drifted."""
 
     async def __call__(self, tenant: int, *, dry_run: bool, notice: Notice) -> None:
         """Tell `notice` of each that was mended, or, in a dry run, would be."""
@@ -88,7 +88,7 @@ class CollectGarbage:
         staging: Staging,
         clock: DatabaseClock,
         config: GarbageConfig,
-        mend_references: MendReferences,
+        mends: Sequence[Mend],
         remove_blob: RemoveBlob,
     ) -> None:
         self._database = database
@@ -96,7 +96,7 @@ class CollectGarbage:
         self._staging = staging
         self._clock = clock
         self._config = config
-        self._mend_references = mend_references
+        self._mends = mends
         self._remove_blob = remove_blob
         self._inventory = Inventory(database, blobs)
         self._journal = PurgeJournal(blobs)
@@ -118,7 +118,8 @@ class CollectGarbage:
         await self._clock.refresh()
         tenants = [tenant async for tenant in every_tenant(self._database)]
         for tenant in tenants:
-            await self._mend_references(tenant, dry_run=dry_run, notice=run.tell)
+            for mend in self._mends:
+                await mend(tenant, dry_run=dry_run, notice=run.tell)
         places, known = 0, frozenset(tenants)
         async for place in self._inventory.places(tenants):
             places += 1

@@ -29,6 +29,7 @@ from tintype.db.jobs import enqueue_finish_purge, enqueue_prove_purge
 from tintype.db.notify import notify_at_once
 from tintype.db.pool import Connection, Database
 from tintype.db.purges import Cause, insert_purge
+from tintype.db.usage import count_usage
 from tintype.db.variants import VariantRow, list_variants
 from tintype.db.views import delete_views
 from tintype.domain.audit import NOBODY, Action, Entry, Requester, image_object
@@ -38,6 +39,7 @@ from tintype.domain.image import Image, State
 from tintype.domain.keys import original_key, variant_prefix
 from tintype.domain.kind import UploadKind
 from tintype.domain.purge import Purge
+from tintype.domain.quota import purged
 from tintype.ports.blobs import BlobStore, BlobStoreFailed, BlobStoreFull
 from tintype.storage.purge_journal import PurgeJournal
 
@@ -160,6 +162,7 @@ class PurgeImage:
         await enqueue_prove_purge(connection, tenant=image.tenant, image=image.id)
         await delete_views(connection, image.id)
         await record(connection, _entry(image, cause, by))
+        await count_usage(connection, tenant=image.tenant, owner=image.owner, change=purged(image.size))
         await notify_at_once(connection, image.id)
         return purge
 

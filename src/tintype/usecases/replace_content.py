@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from tintype.db.audit import record
-from tintype.db.blobs import delete_refs, insert_ref, is_referenced, lock_blob_for_upload, owner_has
+from tintype.db.blobs import delete_refs, insert_ref, owner_has
 from tintype.db.clock import DatabaseClock
 from tintype.db.dead_letters import delete_dead_jobs_of_image
 from tintype.db.image_life import save_content
@@ -22,14 +22,17 @@ from tintype.db.images import get_image, lock_image
 from tintype.db.jobs import enqueue_process_image, enqueue_remove_blob
 from tintype.db.notify import Notifier, notify_at_once
 from tintype.db.pool import Connection, Database
+from tintype.db.usage import count_usage
 from tintype.domain.audit import Action
 from tintype.domain.change import ChangeRequest, refuse_if_held, refuse_unless_live
 from tintype.domain.errors import Code, Problem
 from tintype.domain.image import IllegalMove, Image, State, move
 from tintype.domain.kind import UploadKind
+from tintype.domain.quota import DefaultQuotas, replaced
 from tintype.imaging.examine import SANITISER_VERSION
 from tintype.ports.blobs import BlobStoreFailed
 from tintype.storage.intake import CleanBytes, Incoming, Intake
+from tintype.storage.removal import discard
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +59,17 @@ class ReplaceContent:
     """Gives images other bytes."""
 
     def __init__(
-        self, *, database: Database, intake: Intake, clock: DatabaseClock, notifier: Notifier, remove_blob: RemoveBlob
+        self,
+        *,
+        database: Database,
+        intake: Intake,
+        clock: DatabaseClock,
+        notifier: Notifier,
+        remove_blob: RemoveBlob,
+        quotas: DefaultQuotas,
     ) -> None:
         self._database = database
+        self._quotas = quotas
         self._intake = intake
         self._clock = clock
         self._notifier = notifier
@@ -76,16 +87,16 @@ class ReplaceContent:
             clean = await received.cleaned()
             await self._intake.store(request.tenant, clean)
             try:
-                old, replaced = await self._commit(request, received.submission.kind, clean)
+                old, outcome = await self._commit(request, received.submission.kind, clean)
             except Problem:
                 with suppress(Problem):  # gc finds what even this leaves
                     await self._discard(request.tenant, clean)
                 raise
         self._notifier.jobs_enqueued()
-        if old.sha256 != replaced.image.sha256:
+        if old.sha256 != outcome.image.sha256:
             with suppress(Problem, BlobStoreFailed):  # nobody sees the old bytes any more, and the job will try again
                 await self._remove_blob(old.tenant, old.sha256)
-        return replaced
+        return outcome
 
     def _refuse_unless_replaceable(self, image: Image) -> None:
         refuse_unless_live(image, self._clock.now())
@@ -111,15 +122,12 @@ class ReplaceContent:
             await enqueue_process_image(connection, tenant=new.tenant, image=new.id, version=new.version)
             await notify_at_once(connection, new.id)
             image = await get_image(connection, new.id)
+            change = replaced(old.size, new.size)
+            await count_usage(connection, tenant=new.tenant, owner=new.owner, change=change, defaults=self._quotas)
         return old, Replaced(image or new, deduplicated)
 
     async def _discard(self, tenant: int, clean: CleanBytes) -> None:
-        """Have stored bytes removed that became nobody's, unless somebody has the same."""
-        fmt = clean.examined.format
-        async with self._database.transaction(tenant) as connection:
-            await lock_blob_for_upload(connection, tenant=tenant, sha256=clean.sha256, size=clean.size, fmt=fmt)
-            if not await is_referenced(connection, tenant=tenant, sha256=clean.sha256):
-                await enqueue_remove_blob(connection, tenant=tenant, sha256=clean.sha256)
+        await discard(self._database, tenant, clean)
         self._notifier.jobs_enqueued()
 
 

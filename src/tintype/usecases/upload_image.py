@@ -1,14 +1,16 @@
 """The story of an upload whose bytes come in the request (`POST /images`).
 
-The bytes are taken in (`storage/intake.py`); then one transaction: blob, reference, image, job, and, for an avatar or
-a banner, its place in the account, under that row's lock. Only then is the upload
-acknowledged, and from then on it is never lost. A request that has an Idempotency-Key leaves its answer in the same
-transaction: if that answer is lost on its way, a repetition gets it again, and makes nothing new. Of attempts that run
-side by side with one key the first to commit wins; the others wait for that, undo theirs, and repeat its answer.
+The bytes are taken in (`storage/intake.py`); then one transaction: blob, reference, image, job, usage, and, for an
+avatar or a banner, its place in the account, under that row's lock. Only then is the upload acknowledged, and from then
+on it is never lost. A request that has an Idempotency-Key leaves its answer in the same transaction: if that answer is
+lost on its way, a repetition gets it again, and makes nothing new. Of attempts that run side by side with one key the
+first to commit wins; the others wait for that, undo theirs, and repeat its answer. An upload that would pass a quota is
+undone by the last statement of its transaction, and its bytes are removed.
 """
 
 import secrets
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from datetime import timedelta
 from typing import Final
@@ -22,16 +24,19 @@ from tintype.db.images import insert_image, lock_image
 from tintype.db.jobs import enqueue_process_image
 from tintype.db.notify import Notifier, notify_at_once
 from tintype.db.pool import Clash, Connection, Database
+from tintype.db.usage import count_usage
 from tintype.domain.actor import Actor
 from tintype.domain.attachment import attach, place_of
 from tintype.domain.errors import Code, Problem
 from tintype.domain.idempotency import Attempt, IdempotencyKey, answer_again, fingerprint
 from tintype.domain.image import LIVE, Attachment, Image, State, move
 from tintype.domain.kind import UploadKind
+from tintype.domain.quota import DefaultQuotas, uploaded
 from tintype.domain.tokens import Purpose, Token, derive_token
 from tintype.domain.visibility import BY_LINK, Visibility
 from tintype.imaging.examine import SANITISER_VERSION
 from tintype.storage.intake import CleanBytes, Incoming, Intake
+from tintype.storage.removal import discard
 
 ID_ATTEMPTS: Final = 3
 """Two ids of one bucket and millisecond clash one time in 512; three clashes in a row mean a broken clock."""
@@ -106,9 +111,17 @@ class UploadImage:
     """Takes an image in."""
 
     def __init__(
-        self, *, database: Database, intake: Intake, clock: DatabaseClock, notifier: Notifier, server_key: bytes
+        self,
+        *,
+        database: Database,
+        intake: Intake,
+        clock: DatabaseClock,
+        notifier: Notifier,
+        server_key: bytes,
+        quotas: DefaultQuotas,
     ) -> None:
         self._database = database
+        self._quotas = quotas
         self._intake = intake
         self._clock = clock
         self._notifier = notifier
@@ -130,7 +143,17 @@ class UploadImage:
             clean = await received.cleaned()
             attach(submission.kind, submission.attached_to, submission.actor)
             await self._intake.store(submission.tenant, clean)
-            return await self._accept(submission, clean, attempt)
+            try:
+                return await self._accept(submission, clean, attempt)
+            except Problem as problem:
+                if problem.code is Code.QUOTA_EXCEEDED:  # what else failed is rare, and gc's
+                    await self._discard(submission.tenant, clean)
+                raise
+
+    async def _discard(self, tenant: int, clean: CleanBytes) -> None:
+        with suppress(Problem):  # gc finds what even this leaves
+            await discard(self._database, tenant, clean)
+            self._notifier.jobs_enqueued()
 
     async def _repeat(self, submission: Submission, attempt: _Attempt | None) -> Repeated | None:
         """Return what an earlier attempt was answered, None when there was none; `Problem` when it was another."""
@@ -218,6 +241,9 @@ class UploadImage:
             accepted = replace(accepted, deduplicated=duplicate)
             if attempt is not None:
                 await _keep(connection, accepted, attempt)
+            await count_usage(
+                connection, tenant=tenant, owner=image.owner, change=uploaded(image.size), defaults=self._quotas
+            )
         return accepted
 
 

@@ -26,6 +26,7 @@ from tintype.web.delivery import PREFIX, ROUTE, Delivery, refuse
 from tintype.web.errors import problem_answer
 from tintype.web.events import HEAD_KEY
 from tintype.web.request_head import read_head
+from tintype.web.request_tally import RequestTally
 from tintype.web.security_headers import SecurityHeaders
 
 Scope = MutableMapping[str, Any]
@@ -50,9 +51,16 @@ class Application:
     """The outermost ASGI application of an API process."""
 
     def __init__(
-        self, litestar: Litestar, delivery: Delivery, metrics: Metrics, security: SecurityHeaders, cors: Cors
+        self,
+        litestar: Litestar,
+        delivery: Delivery,
+        metrics: Metrics,
+        security: SecurityHeaders,
+        cors: Cors,
+        tally: RequestTally,
     ) -> None:
         self._litestar = litestar
+        self._tally = tally
         self._delivery = delivery
         self._metrics = metrics
         self._security = security
@@ -102,7 +110,8 @@ class Application:
         state[HEAD_KEY] = scope["method"] == "HEAD"
         if scope["method"] == "OPTIONS":  # Litestar's own answer names the methods of one handler alone
             answer.allowed = _methods_at(self._litestar, scope["path"])
-        await self._litestar(inner, receive, answer)  # type: ignore[arg-type]
+        async with self._tally.request(scope):
+            await self._litestar(inner, receive, answer)  # type: ignore[arg-type]
         route = inner.get("path_template") or "other"
         self._account(scope, route, answer.status, state.get(CODE_KEY), started, request_id)
         if AFTER_ANSWER_KEY in state:

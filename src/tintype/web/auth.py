@@ -6,8 +6,9 @@ who wrote the request: with the cookie, whatever changes something needs the ses
 
 import hmac
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
 from typing import Final
@@ -111,6 +112,17 @@ class Authenticator:
         self._key_used = key_used
         self._server_key = server_key
         self._hosts: dict[str, tuple[int, float]] = {}
+        self._heard: ContextVar[list[Actor] | None] = ContextVar("heard", default=None)
+
+    @contextmanager
+    def overhearing(self) -> Iterator[list[Actor]]:
+        """Give a list of who is found by this task during the block, for whoever counts requests around a handler."""
+        heard: list[Actor] = []
+        before = self._heard.set(heard)
+        try:
+            yield heard
+        finally:
+            self._heard.reset(before)
 
     async def caller(self, headers: Mapping[str, str], address: str, *, method: str) -> Caller:
         """Return the caller.
@@ -163,6 +175,8 @@ class Authenticator:
     async def _found(self, credentials: Credentials) -> tuple[Actor, int | None] | None:
         found = await self._shown(credentials)
         if found is not None:
+            if (heard := self._heard.get()) is not None:
+                heard.append(found[0])
             (await self._tenants.get(found[0].tenant)).refuse_if_suspended()
         return found
 

@@ -48,7 +48,7 @@ from tintype.web.waiting import come_again, settled
     "`RateLimit` and `RateLimit-Policy` tell how much more the sender may send.",
     operation_id="createImage",
     operation_class=UploadOperation,
-    responses=problems(401, 408, 409, 410, 413, 415, 422, 429, 503, 507),
+    responses=problems(401, 403, 408, 409, 410, 413, 415, 422, 429, 503, 507),
 )
 async def create_image(request: ApiRequest, api: NamedDependency[ImagesApi]) -> Response[ImageJson]:
     """Take an image in; it is safe when this answers."""
@@ -57,6 +57,7 @@ async def create_image(request: ApiRequest, api: NamedDependency[ImagesApi]) -> 
         tenant = await api.tenants.get(caller.tenant)
         _refuse_stranger(tenant, caller)
         async with api.gate.admit(caller, body) as standings:
+            await api.usage.refuse_if_full(caller.tenant, caller.actor.account if caller.actor else None)
             incoming = _incoming(request, body, tenant.kinds, caller)
             refuse_if_longer((body.declared or 0) - incoming.beside_file, incoming.kinds())
             outcome = await api.upload_image(incoming, _repeatable(request, caller, api.base_url(request)))

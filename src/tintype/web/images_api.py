@@ -18,6 +18,7 @@ from tintype.reads.image_list import ImageList
 from tintype.reads.progress import Progress
 from tintype.reads.receipts import Receipts
 from tintype.reads.tenants import Tenants
+from tintype.reads.usage import Usage
 from tintype.reads.views import Views
 from tintype.telemetry.metrics import Metrics
 from tintype.usecases.change_image import ChangeImage
@@ -53,6 +54,7 @@ class ImagesApi:
     records: DeliveryRecords
     progress: Progress
     views: Views
+    usage: Usage
     authenticator: Authenticator
     gate: UploadGate
     proxies: Proxies

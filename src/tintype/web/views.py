@@ -1,20 +1,15 @@
 """`GET /images/{id}/views`: how often an image was viewed, by days (UTC)."""
 
-from datetime import UTC, date, datetime, timedelta
-from typing import Annotated, Final
+from typing import Annotated
 
 import msgspec
 from litestar import Response, Router, get
 from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, QueryParameter
 
-from tintype.domain.errors import Code, Problem
+from tintype.web.days import read_span
 from tintype.web.images_api import UNSHARED, ApiRequest, ImagesApi, look_up
 from tintype.web.openapi import problems
-
-USUAL_DAYS: Final = 30
-MOST_DAYS: Final = 366
-"""A year's chart; more is asked for in parts."""
 
 
 class DayJson(msgspec.Struct):
@@ -52,21 +47,11 @@ async def count_views(
 ) -> Response[ViewsJson]:
     """Return the views of each day."""
     image = (await look_up(request, api, image_id, read_token)).image
-    last = _day(to, "to") if to else datetime.now(UTC).date()
-    first = _day(from_, "from") if from_ else last - timedelta(days=min(USUAL_DAYS - 1, last.toordinal() - 1))
-    if not 0 <= (last - first).days < MOST_DAYS:
-        raise Problem(Code.REQUEST_UNREADABLE, f"`from` and `to` are in order and span at most {MOST_DAYS} days.")
+    first, last = read_span(from_, to)
     days = await api.views.by_day(image, first=first, last=last)
     total = (await api.views.of_all([image])).get(image.id, 0)
     shown = ViewsJson(total=total, items=[DayJson(day.isoformat(), views) for day, views in days])
     return Response(shown, headers=UNSHARED)
-
-
-def _day(text: str, name: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError as error:
-        raise Problem(Code.REQUEST_UNREADABLE, f"`{name}` is a day, such as 2026-11-20.") from error
 
 
 def view_routes(api: ImagesApi) -> Router:

@@ -15,6 +15,7 @@ from tintype.usecases.verify.files import verify_files
 from tintype.usecases.verify.purges import verify_purges
 from tintype.usecases.verify.rows import verify_rows
 from tintype.usecases.verify.run import Run
+from tintype.usecases.verify.usage import verify_usage
 
 
 class Verify:
@@ -65,6 +66,7 @@ class Verify:
         tenants = [tenant async for tenant in every_tenant(self._database)]
         for tenant in tenants:
             await verify_rows(run, tenant)
+            await verify_usage(run, tenant)
         await verify_files(run, tenants)
         await self._verify_leftovers(run)
         await verify_purges(run, tenants)
