@@ -15,6 +15,7 @@ import httpx
 
 from product import Product
 from tintype.domain.ids import BUCKETS, NOISE, bucket_of, make_id, public_id
+from tintype.domain.passkey import PASSKEY_PREFIX
 from tintype.domain.tokens import SECRET_BYTES, Purpose, Token
 
 
@@ -108,6 +109,17 @@ def make_person(product: Product, tenant: int, *, role: str = "member", state: s
         *(bucket_of(session.id), session.id, tenant, account, session.hash),
     )
     return Person(account, session.id, handle, session.reveal())
+
+
+def add_passkey(product: Product, person: Person) -> str:
+    """Return the public id of a passkey that the account has; nothing can sign with it."""
+    passkey = _new_id(bucket_of(person.id))
+    product.query(
+        """INSERT INTO passkeys (bucket, id, tenant, account, credential, public_key, sign_count, backed_up, name)
+           SELECT bucket, %s, tenant, id, %s, 'none', 0, false, 'a passkey' FROM accounts WHERE id = %s""",
+        *(passkey, secrets.token_bytes(16), person.id),
+    )
+    return public_id(PASSKEY_PREFIX, passkey)
 
 
 def make_key(

@@ -21,7 +21,7 @@ from typing import Any, Final
 import httpx
 
 import samples
-from actors import Asker, Askers
+from actors import Asker, Askers, add_passkey
 from product import Product
 from queued import bury, dead_letter_of
 
@@ -84,6 +84,25 @@ GET    /api/v1/usage                           401  ok   ok   403  ok   ok   ok 
 GET    /api/v1/quota                           401  ok   ok   403  ok   ok   ok   ok   ok   403  401  401
 PUT    /api/v1/quota                           401  403  403  403  403  403  403  ok   ok   403  401  401
 DELETE /api/v1/quota                           401  403  403  403  403  403  403  ok   ok   403  401  401
+# Ways to sign in
+GET    /api/v1/account/totp                    401  ok   ok   403  403  ok   ok   ok   403  403  401  401
+POST   /api/v1/account/totp                    401  ok   ok   403  403  ok   ok   ok   403  403  401  401
+DELETE /api/v1/account/totp                    401  ok   ok   403  403  ok   ok   ok   403  403  401  401
+POST   /api/v1/account/totp/confirm            401  in   in   403  403  in   in   in   403  403  401  401
+POST   /api/v1/account/totp/recovery-codes     401  in   in   403  403  in   in   in   403  403  401  401
+GET    /api/v1/account/passkeys                401  ok   ok   403  403  ok   ok   ok   403  403  401  401
+POST   /api/v1/account/passkeys                401  in   in   403  403  in   in   in   403  403  401  401
+POST   /api/v1/account/passkeys/options        401  ok   ok   403  403  ok   ok   ok   403  403  401  401
+PATCH  /api/v1/account/passkeys/{passkey_id}   401  ok   404  403  403  404  404  404  403  403  401  401
+DELETE /api/v1/account/passkeys/{passkey_id}   401  in   404  403  403  404  404  404  403  403  401  401
+GET    /api/v1/account/identities              401  ok   ok   403  403  ok   ok   ok   403  403  401  401
+POST   /api/v1/account/identities/{provider}   401  404  404  403  403  404  404  404  403  403  401  401
+DELETE /api/v1/account/identities/{provider}   401  404  404  403  403  404  404  404  403  403  401  401
+POST   /api/v1/sessions/passkey/options        ok   ok   ok   ok   ok   ok   ok   ok   ok   ok   ok   ok
+POST   /api/v1/sessions/passkey                401  401  401  401  401  401  401  401  401  401  401  401
+GET    /api/v1/sessions/oidc                   ok   ok   ok   ok   ok   ok   ok   ok   ok   ok   ok   ok
+GET    /api/v1/sessions/oidc/{provider}        404  404  404  404  404  404  404  404  404  404  404  404
+GET    /api/v1/sessions/oidc/{provider}/callback 404  404  404  404  404  404  404  404  404  404  404  404
 # Operations
 GET    /healthz                                ok   ok   ok   ok   ok   ok   ok   ok   ok   ok   ok   ok
 GET    /readyz                                 ok   ok   ok   ok   ok   ok   ok   ok   ok   ok   ok   ok
@@ -203,6 +222,10 @@ class Scene:
         bury(self.product, image)
         return dead_letter_of(self.product, image)
 
+    def passkey(self) -> str:
+        """Return the id of a passkey of the owner's."""
+        return str(self._once("passkey", lambda: add_passkey(self.product, self.askers.people[Asker.OWNER])))
+
     def _rotate(self) -> str:
         client = self.askers.clients[Asker.TENANT_KEY]
         kid = client.post("/api/v1/signing-keys").json()["kid"]
@@ -222,6 +245,8 @@ PARAMETERS: Final[Mapping[str, Callable[[Scene], str]]] = {
     "job_id": lambda scene: str(scene.dead_job()["id"]),
     "kid": lambda scene: scene.old_signing_key(),
     "name": lambda _: "upload.js",
+    "passkey_id": lambda scene: scene.passkey(),
+    "provider": lambda _: "none",  # there is none in this product: `test_sign_in_elsewhere.py` has one
 }
 """What stands in a path for each parameter: something of the owner's."""
 
@@ -248,6 +273,10 @@ REQUESTS: Final[Mapping[str, Callable[[Scene], dict[str, Any]]]] = {
     "PATCH /api/v1/tenants/{tenant}": lambda _: {"json": {"name": None}},
     "POST /api/v1/keys": lambda _: {"json": {"name": "a key", "scopes": ["images:read"]}},
     "PUT /api/v1/quota": lambda _: {"json": {"max_bytes": None, "max_images": 1_000_000}},
+    "POST /api/v1/account/totp/confirm": lambda _: {"json": {"code": "123456"}},
+    "POST /api/v1/account/passkeys": lambda _: {"json": {"credential": {}}},
+    "PATCH /api/v1/account/passkeys/{passkey_id}": lambda _: {"json": {"name": "key ring"}},
+    "POST /api/v1/sessions/passkey": lambda _: {"json": {"credential": {}}},
     "GET /oembed": lambda scene: {"params": {"url": f"{scene.product.base_url}/p/{scene.image()['id']}"}},
 }
 """What a request has beside its path (arguments of httpx), and what has to be done before it."""

@@ -1,5 +1,6 @@
 """What the stories of factors are tried on without a server: a database of our own, a clock that a test turns."""
 
+import secrets
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,6 +13,9 @@ from tintype.db.clock import DatabaseClock
 from tintype.db.migrate import migrate
 from tintype.db.pool import Database, DatabaseConfig
 from tintype.db.setup import ensure_default_tenant
+from tintype.domain.actor import Actor
+from tintype.domain.audit import Requester
+from tintype.domain.own_account import Own
 
 
 class TurnedClock(DatabaseClock):
@@ -36,6 +40,12 @@ def database_with_tenant(server: Server) -> tuple[str, int]:
         row = connection.execute("SELECT id FROM tintype.tenants").fetchone()
     assert row is not None
     return url, row[0]
+
+
+def somebody(tenant: int) -> Own:
+    """Return somebody at an account of their own."""
+    account = secrets.randbits(62)
+    return Own(tenant, account, None, Requester(Actor(tenant, account=account)))
 
 
 @asynccontextmanager

@@ -207,6 +207,7 @@ def build_api(settings: Settings) -> Application:
                 proxies=images.proxies,
                 body_limits=images.body_limits,
                 server_key=server_key(settings),
+                sealer=sealer(settings),
             )
         ),
     ]

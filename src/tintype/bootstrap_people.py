@@ -9,6 +9,7 @@ from litestar import Router
 from tintype.adapters.mailer_folder import FolderMailer
 from tintype.adapters.mailer_smtp import SmtpConfig, SmtpMailer
 from tintype.adapters.passwords_argon2 import Argon2Hasher, HashingLimits
+from tintype.bootstrap_factors import AppAtSignIn, factor_routes, second_factor_of
 from tintype.db.attempt_limits import AttemptLimits
 from tintype.db.clock import DatabaseClock
 from tintype.db.jobs import Task
@@ -19,10 +20,11 @@ from tintype.ports.mailer import Mailer
 from tintype.ports.password_hasher import PasswordHasher
 from tintype.reads.accounts import Accounts
 from tintype.settings import Settings
+from tintype.storage.sealing import Sealer
 from tintype.usecases.change_account import ChangeAccount
 from tintype.usecases.end_sessions import EndSessions
 from tintype.usecases.send_mail import SendMail
-from tintype.usecases.sign_in import NoSecondFactor, SignIn
+from tintype.usecases.sign_in import SignIn
 from tintype.usecases.sign_up import SignUp
 from tintype.usecases.sweep_accounts import sweep_accounts
 from tintype.web.accounts import account_routes
@@ -52,12 +54,14 @@ class Beneath:
     proxies: Proxies
     body_limits: BodyLimits
     server_key: bytes
+    sealer: Sealer
 
 
 def people_routes(beneath: Beneath) -> list[Router]:
     """Return the routes of accounts and sessions."""
     settings, database, clock = beneath.settings, beneath.database, beneath.clock
     hasher, limits = password_hasher(settings), AttemptLimits(on=settings.rate_limits)
+    second_factor = second_factor_of(database, clock, beneath.sealer, limits)
     api = AccountsApi(
         authenticator=beneath.authenticator,
         proxies=beneath.proxies,
@@ -68,7 +72,7 @@ def people_routes(beneath: Beneath) -> list[Router]:
             clock=clock,
             hasher=hasher,
             limits=limits,
-            second_factor=NoSecondFactor(),
+            second_factor=AppAtSignIn(second_factor, beneath.authenticator.noted),
             server_key=beneath.server_key,
         ),
         change_account=ChangeAccount(database=database),
@@ -77,7 +81,16 @@ def people_routes(beneath: Beneath) -> list[Router]:
         sign_up_open=settings.accounts.sign_up,
         secure=(settings.public_url or "").startswith("https:"),
     )
-    return [account_routes(api), session_routes(api)]
+    factors = factor_routes(
+        settings,
+        api,
+        database=database,
+        clock=clock,
+        hasher=hasher,
+        limits=limits,
+        second_factor=second_factor,
+    )
+    return [account_routes(api), session_routes(api), factors]
 
 
 def people_jobs(settings: Settings, *, database: Database, server_key: bytes) -> Mapping[Task, Job]:

@@ -17,6 +17,7 @@ from tintype.domain.kind import UploadKind
 from tintype.domain.quota import DefaultQuotas, Quota
 from tintype.domain.rate_limit import RateLimit, Scope, Unit
 from tintype.kind_settings import NAMED_TABLES, TABLE_EXPECTED, KindTables, put_named, read_kinds
+from tintype.settings_oidc import OIDC_KEYS, OidcSettings, read_oidc
 from tintype.settings_reader import Reader
 from tintype.settings_security import VARIABLES, EncryptionSettings, TlsSettings, read_encryption, read_tls
 from tintype.settings_values import (
@@ -179,6 +180,8 @@ class Settings:
     kinds: dict[str, UploadKind]
     encryption: EncryptionSettings = field(repr=False)
     tls: TlsSettings
+    oidc: dict[str, OidcSettings]
+    """Where people sign in elsewhere, by the name that addresses have."""
 
 
 def load_settings(*, file: Path | None, environment: Mapping[str, str], flags: Mapping[str, object]) -> Settings:
@@ -246,14 +249,16 @@ def _flatten(layer: Mapping[str, object], prefix: str = "") -> list[tuple[str, o
     return flat
 
 
+_TABLES: Final = {**NAMED_TABLES, "oidc": OIDC_KEYS}
+
 _NO_SUCH_SETTING: Final = "there is no such setting."
 
 
 def _put(values: dict[str, Any], path: str, value: object) -> str | None:
     """Put the value in its place, or return what is wrong with that."""
     first, *rest = path.split(".")
-    if first in NAMED_TABLES:
-        return put_named(values[first], rest, value, keys=NAMED_TABLES[first])
+    if first in _TABLES:
+        return put_named(values[first], rest, value, keys=_TABLES[first])
     *parents, last = path.split(".")
     table: Any = values
     for parent in parents:
@@ -328,6 +333,7 @@ def _build(read: Reader) -> Settings:
             smtp_url=read.read("smtp_url", smtp_url, None),
             mail_from=read.read("mail_from", mail_sender, None),
         ),
+        oidc=read_oidc(read),
     )
 
 

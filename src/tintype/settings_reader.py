@@ -48,4 +48,4 @@ class Reader:
 
 
 def _is_secret(path: str) -> bool:
-    return path.endswith(("_url", "_key", "_key_old")) or path.startswith("encryption.")
+    return path.endswith(("_url", "_key", "_key_old", "_secret")) or path.startswith("encryption.")

@@ -1,19 +1,19 @@
 """Passkeys against a device in software: what is recognised, and every answer that must not be."""
 
 import json
-import secrets
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import psycopg
 import pytest
 
 from authenticators import USER_PRESENT, Device, decoded
-from factor_stories import TurnedClock, database_with_tenant, opened
+from factor_stories import TurnedClock, database_with_tenant, opened, somebody
 from postgres import Server
 from tintype.domain.errors import Code, Problem
 from tintype.domain.oidc import base64url
+from tintype.domain.own_account import Own
 from tintype.domain.passkey import MAX_PASSKEYS, Passkey
 from tintype.usecases.passkeys import Passkeys, Site
 
@@ -33,30 +33,27 @@ class Owner:
 
     passkeys: Passkeys
     url: str
-    tenant: int
-    account: int
+    own: Own
     device: Device
 
     async def options(self) -> dict[str, Any]:
         """Return what a page gives to its browser to register a passkey."""
-        given = await self.passkeys.registration_options(SITE, tenant=self.tenant, account=self.account, handle="ada")
+        given = await self.passkeys.registration_options(SITE, self.own, handle="ada")
         return dict(json.loads(given))
 
     async def register(self, credential: dict[str, Any] | None = None) -> Passkey:
         """Register a passkey, a new one of the device unless one is given."""
         credential = self.device.create(await self.options()) if credential is None else credential
-        return await self.passkeys.register(
-            SITE, credential, tenant=self.tenant, account=self.account, name="telephone"
-        )
+        return await self.passkeys.register(SITE, self.own, credential, name="telephone")
 
     async def asked(self) -> dict[str, Any]:
         """Return what a page gives to its browser to sign in."""
-        return dict(json.loads(await self.passkeys.sign_in_options(SITE, tenant=self.tenant)))
+        return dict(json.loads(await self.passkeys.sign_in_options(SITE, tenant=self.own.tenant)))
 
     async def recognise(self, credential: dict[str, Any] | None = None) -> int:
         """Return who is recognised, by the device's answer unless another one is given."""
         credential = self.device.get(await self.asked()) if credential is None else credential
-        return await self.passkeys.recognise(SITE, credential, tenant=self.tenant)
+        return await self.passkeys.recognise(SITE, credential, tenant=self.own.tenant)
 
     async def refused(self, credential: dict[str, Any]) -> None:
         """Check that nobody is recognised by it."""
@@ -80,7 +77,7 @@ async def owner(place: tuple[str, int]) -> AsyncIterator[Owner]:
     url, tenant = place
     async with opened(url) as database:
         passkeys = Passkeys(database=database, clock=TurnedClock(database))
-        yield Owner(passkeys, url, tenant, secrets.randbits(62), Device(SITE.origin))
+        yield Owner(passkeys, url, somebody(tenant), Device(SITE.origin))
 
 
 async def test_whoever_registered_a_passkey_is_recognised_by_it_without_a_name(owner: Owner) -> None:
@@ -89,8 +86,8 @@ async def test_whoever_registered_a_passkey_is_recognised_by_it_without_a_name(o
     assert asked["rpId"] == "photos.example"
     assert asked["userVerification"] == "required"
     assert not asked.get("allowCredentials")
-    assert await owner.recognise(owner.device.get(asked)) == owner.account
-    (shown,) = await owner.passkeys.of_account(tenant=owner.tenant, account=owner.account)
+    assert await owner.recognise(owner.device.get(asked)) == owner.own.account
+    (shown,) = await owner.passkeys.of_account(owner.own)
     assert shown.id == passkey.id
     assert shown.used_at is not None
     assert shown.transports == ("internal",)
@@ -106,7 +103,7 @@ async def test_the_options_ask_for_a_passkey_that_is_found_without_a_name_and_un
         "userVerification": "required",
     }
     assert [item["id"] for item in options["excludeCredentials"]] == [base64url(first.credential)]
-    assert decoded(options["user"]["id"]) == owner.account.to_bytes(8, "big")
+    assert decoded(options["user"]["id"]) == owner.own.account.to_bytes(8, "big")
 
 
 async def test_an_answer_is_taken_once(owner: Owner) -> None:
@@ -118,7 +115,7 @@ async def test_an_answer_is_taken_once(owner: Owner) -> None:
 
 async def test_a_registration_is_taken_once_and_from_whom_it_was_asked(owner: Owner) -> None:
     credential = owner.device.create(await owner.options())
-    stranger = Owner(owner.passkeys, owner.url, owner.tenant, secrets.randbits(62), owner.device)
+    stranger = Owner(owner.passkeys, owner.url, somebody(owner.own.tenant), owner.device)
     with pytest.raises(Problem, match="not asked"):
         await stranger.register(credential)
     with pytest.raises(Problem, match="not asked"):
@@ -143,10 +140,10 @@ async def test_a_counter_that_stands_still_is_a_copy_and_one_that_is_always_0_is
     owner.device.counts = False
     with pytest.raises(Problem, match="copy"):
         await owner.recognise()
-    uncounted = Owner(owner.passkeys, owner.url, owner.tenant, secrets.randbits(62), Device(SITE.origin, counts=False))
+    uncounted = Owner(owner.passkeys, owner.url, somebody(owner.own.tenant), Device(SITE.origin, counts=False))
     await uncounted.register()
     for _ in range(2):
-        assert await uncounted.recognise() == uncounted.account
+        assert await uncounted.recognise() == uncounted.own.account
 
 
 def other_origin(device: Device) -> None:
@@ -221,20 +218,21 @@ async def test_what_is_no_credential_at_all_is_refused(owner: Owner, credential:
 async def test_another_tenant_s_passkey_is_not_known(owner: Owner) -> None:
     await owner.register()
     owner.query("INSERT INTO tenants (id, slug) VALUES (7, 'other') ON CONFLICT DO NOTHING")
-    owner.tenant = 7
+    owner.own = replace(owner.own, tenant=7)
     await owner.refused(owner.device.get(await owner.asked()))
 
 
 async def test_a_passkey_is_renamed_and_deleted_by_its_owner_alone(owner: Owner) -> None:
     passkey = await owner.register()
-    for account in (owner.account + 1, owner.account ^ 1 << 12):
+    for account in (owner.own.account ^ 1, owner.own.account ^ 1 << 12):
+        other = replace(owner.own, account=account)
         with pytest.raises(Problem, match="no such passkey"):
-            await owner.passkeys.rename(passkey.id, "mine", tenant=owner.tenant, account=account)
+            await owner.passkeys.rename(other, passkey.id, "mine")
         with pytest.raises(Problem, match="no such passkey"):
-            await owner.passkeys.delete(passkey.id, tenant=owner.tenant, account=account)
-    renamed = await owner.passkeys.rename(passkey.id, "key ring", tenant=owner.tenant, account=owner.account)
+            await owner.passkeys.delete(other, passkey.id)
+    renamed = await owner.passkeys.rename(owner.own, passkey.id, "key ring")
     assert renamed.name == "key ring"
-    await owner.passkeys.delete(passkey.id, tenant=owner.tenant, account=owner.account)
+    await owner.passkeys.delete(owner.own, passkey.id)
     await owner.refused(owner.device.get(await owner.asked()))
 
 
@@ -245,7 +243,7 @@ async def test_an_account_has_so_many_passkeys_and_each_once(owner: Owner) -> No
            SELECT bucket, id + number, tenant, account, credential || number::text::bytea, public_key, 0, false, 'old'
            FROM passkeys, generate_series(1, %s) AS number WHERE account = %s""",
         MAX_PASSKEYS - 1,
-        owner.account,
+        owner.own.account,
     )
     with pytest.raises(Problem, match="at most"):
         await owner.register()

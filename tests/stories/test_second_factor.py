@@ -1,6 +1,5 @@
 """The authenticator app: its codes by the clock, each once; recovery codes; guesses; a key that changes."""
 
-import secrets
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 
@@ -8,16 +7,21 @@ import psycopg
 import pyotp
 import pytest
 
-from factor_stories import TurnedClock, database_with_tenant, opened
+from factor_stories import TurnedClock, database_with_tenant, opened, somebody
 from postgres import Server
+from tintype.db.attempt_limits import AttemptLimits
+from tintype.domain.attempt_limits import CODE
 from tintype.domain.errors import Code, Problem
 from tintype.domain.ids import bucket_of
+from tintype.domain.own_account import Own
 from tintype.storage.sealing import Sealer
-from tintype.usecases.second_factor import GUESSES, STEP_SECONDS, SecondFactor
+from tintype.usecases.second_factor import STEP_SECONDS, SecondFactor
 
 pytestmark = pytest.mark.anyio
 
 OLD, NEW = b"an old server key of 32 bytes ...", b"a new server key of 32 bytes ...."
+
+LIMITS = AttemptLimits(on=True)
 
 
 @pytest.fixture
@@ -32,8 +36,7 @@ class Owner:
     factor: SecondFactor
     clock: TurnedClock
     url: str
-    tenant: int
-    account: int
+    own: Own
     app: pyotp.TOTP
     recovery: list[str]
 
@@ -43,7 +46,7 @@ class Owner:
 
     async def check(self, code: str | None) -> None:
         """Show the code."""
-        await self.factor.check(tenant=self.tenant, account=self.account, code=code)
+        await self.factor.check(self.own, code)
 
     async def refused(self, code: str | None) -> Code:
         """Show the code and return why it is refused."""
@@ -66,13 +69,13 @@ async def owner(place: tuple[str, int]) -> AsyncIterator[Owner]:
     url, tenant = place
     async with opened(url) as database:
         clock = TurnedClock(database)
-        factor, account = SecondFactor(database=database, clock=clock, sealer=Sealer(OLD)), secrets.randbits(62)
-        enrolment = await factor.begin(tenant=tenant, account=account, name="ada")
+        factor, own = SecondFactor(database=database, clock=clock, sealer=Sealer(OLD), limits=LIMITS), somebody(tenant)
+        enrolment = await factor.begin(own, name="ada")
         app = pyotp.parse_uri(enrolment.uri)
         assert isinstance(app, pyotp.TOTP)
-        codes = await factor.confirm(tenant=tenant, account=account, code=app.at(clock.now()))
+        codes = await factor.confirm(own, app.at(clock.now()))
         clock.ahead = 3 * STEP_SECONDS
-        yield Owner(factor, clock, url, tenant, account, app, codes)
+        yield Owner(factor, clock, url, own, app, codes)
 
 
 async def test_a_code_is_accepted_with_one_step_of_skew_and_no_more(owner: Owner) -> None:
@@ -101,26 +104,26 @@ async def test_each_recovery_code_works_once(owner: Owner) -> None:
     for code in owner.recovery[:2]:
         await owner.check(code.upper())
         assert await owner.refused(code) is Code.AUTH_TOTP_INVALID
-    status = await owner.factor.status(tenant=owner.tenant, account=owner.account)
+    status = await owner.factor.status(owner.own)
     assert (status.on, status.recovery_codes) == (True, 8)
 
 
 async def test_codes_that_were_remade_take_the_place_of_all_others(owner: Owner) -> None:
-    remade = await owner.factor.remake_codes(tenant=owner.tenant, account=owner.account)
+    remade = await owner.factor.remake_codes(owner.own)
     assert await owner.refused(owner.recovery[0]) is Code.AUTH_TOTP_INVALID
     await owner.check(remade[0])
 
 
 async def test_guesses_run_out_and_a_recovery_code_still_gets_in(owner: Owner) -> None:
     wrong = f"{(int(owner.code()) + 5) % 1_000_000:06}"
-    answers = [await owner.refused(wrong) for _ in range(int(GUESSES.burst) + 1)]
-    assert answers == [Code.AUTH_TOTP_INVALID] * int(GUESSES.burst) + [Code.RATE_LIMITED]
+    answers = [await owner.refused(wrong) for _ in range(int(CODE.burst) + 1)]
+    assert answers == [Code.AUTH_TOTP_INVALID] * int(CODE.burst) + [Code.RATE_LIMITED]
     assert await owner.refused(owner.code()) is Code.RATE_LIMITED
     await owner.check(owner.recovery[0])
 
 
 async def test_right_codes_are_not_counted(owner: Owner) -> None:
-    for _ in range(int(GUESSES.burst) + 2):
+    for _ in range(int(CODE.burst) + 2):
         await owner.check(owner.code())
         owner.wait(1)
 
@@ -131,22 +134,22 @@ async def test_what_is_no_code_at_all_is_wrong(owner: Owner, code: str) -> None:
 
 
 async def test_an_app_is_asked_for_only_once_it_was_confirmed(owner: Owner) -> None:
-    other = secrets.randbits(62)
-    enrolment = await owner.factor.begin(tenant=owner.tenant, account=other, name="grace")
-    await owner.factor.check(tenant=owner.tenant, account=other, code=None)
-    again = await owner.factor.begin(tenant=owner.tenant, account=other, name="grace")
+    other = somebody(owner.own.tenant)
+    enrolment = await owner.factor.begin(other, name="grace")
+    await owner.factor.check(other, None)
+    again = await owner.factor.begin(other, name="grace")
     assert enrolment.secret != again.secret
     with pytest.raises(Problem, match="wrong"):
-        await owner.factor.confirm(tenant=owner.tenant, account=other, code=pyotp.TOTP(enrolment.secret).now())
+        await owner.factor.confirm(other, pyotp.TOTP(enrolment.secret).at(owner.clock.now()))
 
 
 async def test_a_second_app_is_refused_until_the_first_is_turned_off(owner: Owner) -> None:
     with pytest.raises(Problem, match="already"):
-        await owner.factor.begin(tenant=owner.tenant, account=owner.account, name="ada")
-    await owner.factor.turn_off(tenant=owner.tenant, account=owner.account)
+        await owner.factor.begin(owner.own, name="ada")
+    await owner.factor.turn_off(owner.own)
     await owner.check(None)
-    assert not (await owner.factor.status(tenant=owner.tenant, account=owner.account)).on
-    await owner.factor.begin(tenant=owner.tenant, account=owner.account, name="ada")
+    assert not (await owner.factor.status(owner.own)).on
+    await owner.factor.begin(owner.own, name="ada")
 
 
 async def test_after_a_change_of_the_server_key_a_code_works_and_the_secret_is_sealed_anew(owner: Owner) -> None:
@@ -154,16 +157,16 @@ async def test_after_a_change_of_the_server_key_a_code_works_and_the_secret_is_s
         clock = TurnedClock(database)
         clock.ahead = owner.clock.ahead
         rotated = replace(owner, clock=clock)
-        rotated.factor = SecondFactor(database=database, clock=clock, sealer=Sealer(NEW, OLD))
+        rotated.factor = SecondFactor(database=database, clock=clock, sealer=Sealer(NEW, OLD), limits=LIMITS)
         await rotated.check(owner.code())
-        rotated.factor = SecondFactor(database=database, clock=clock, sealer=Sealer(NEW))
+        rotated.factor = SecondFactor(database=database, clock=clock, sealer=Sealer(NEW), limits=LIMITS)
         rotated.wait(1)
         await rotated.check(rotated.code())
 
 
 async def test_with_a_server_key_that_is_lost_recovery_codes_work(owner: Owner) -> None:
     async with opened(owner.url) as database:
-        owner.factor = SecondFactor(database=database, clock=owner.clock, sealer=Sealer(NEW))
+        owner.factor = SecondFactor(database=database, clock=owner.clock, sealer=Sealer(NEW), limits=LIMITS)
         assert await owner.refused(owner.code()) is Code.INTERNAL
         await owner.check(owner.recovery[0])
 
@@ -178,11 +181,29 @@ async def test_neither_the_secret_nor_a_recovery_code_lies_in_the_database(owner
 
 
 async def test_a_secret_that_was_copied_into_another_account_s_row_does_not_open(owner: Owner) -> None:
-    other = secrets.randbits(62)
+    other = somebody(owner.own.tenant)
     with psycopg.connect(owner.url, options="-c search_path=tintype") as connection:
         connection.execute(
             "INSERT INTO totp SELECT %s, %s, tenant, secret, 0, now() FROM totp WHERE account = %s",
-            [bucket_of(other), other, owner.account],
+            [bucket_of(other.account), other.account, owner.own.account],
         )
-    owner.account = other
+    owner.own = other
     assert await owner.refused(owner.code()) is Code.INTERNAL
+
+
+async def test_the_audit_log_tells_what_became_of_a_factor(owner: Owner) -> None:
+    await owner.refused("000000" if owner.code() != "000000" else "000001")
+    await owner.check(owner.recovery[0])
+    await owner.factor.remake_codes(owner.own)
+    await owner.factor.turn_off(owner.own)
+    with psycopg.connect(owner.url, options="-c search_path=tintype") as connection:
+        told = connection.execute(
+            "SELECT action, result FROM audit_log WHERE account = %s ORDER BY id", [owner.own.account]
+        ).fetchall()
+    assert told == [
+        ("factor.added", "done"),
+        ("factor.failed", "refused"),
+        ("factor.recovery_code_used", "done"),
+        ("factor.recovery_codes_made", "done"),
+        ("factor.removed", "done"),
+    ]

@@ -7,6 +7,7 @@ answer is read beyond its bound: the provider is somebody else's server.
 """
 
 import asyncio
+import ssl
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
 from tintype.domain.errors import Code, Problem
-from tintype.domain.oidc import Claims
+from tintype.domain.oidc import Claims, is_confidential
 
 T = TypeVar("T")
 
@@ -33,14 +34,12 @@ LEEWAY_SECONDS: Final = 60
 """How far the provider's clock may be off."""
 
 ANSWER_SECONDS: Final = 5.0
-CONNECTIONS: Final = 8
 MAX_ANSWER_BYTES: Final = 256 * 1024
 MAX_TOKEN_CHARACTERS: Final = 16 * 1024
 MAX_KEYS: Final = 50
 
 _KEY_TYPES: Final = frozenset({"RSA", "EC", "OKP"})
 _NO_TLS: Final = "the provider names an address that is not https"
-_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,14 +96,9 @@ class OidcProvider:
 
     def __init__(self, config: ProviderConfig) -> None:
         self._config = config
-        self._client: httpx.AsyncClient | None = None
+        self._trusted: ssl.SSLContext | None = None
         self._discovered = _Kept(self._discover)
         self._keys = _Kept(self._fetch_keys)
-
-    async def close(self) -> None:
-        """Close the connections."""
-        if self._client is not None:
-            await self._client.aclose()
 
     async def authorization_url(self, *, redirect_uri: str, state: str, nonce: str, code_challenge: str) -> str:
         """Return where the browser is sent to (OpenID Connect Core §3.1.2.1)."""
@@ -187,7 +181,7 @@ class OidcProvider:
         discovered = await self._ask("GET", url, _Discovered)
         if discovered.issuer != self._config.issuer:
             raise _Unbelievable("the provider calls itself by another name than the settings do")
-        if not is_safe(discovered.authorization_endpoint):  # of the others, nothing is asked at one that is not
+        if not is_confidential(discovered.authorization_endpoint):  # of the others, nothing is asked at one that is not
             raise _Unbelievable(_NO_TLS)
         return discovered
 
@@ -202,17 +196,16 @@ class OidcProvider:
     async def _ask(
         self, method: str, url: str, shape: type[T], *, headers: Mapping[str, str] | None = None, body: bytes = b""
     ) -> T:
-        if not is_safe(url):
+        if not is_confidential(url):
             raise _Unbelievable(_NO_TLS)
-        client = self._client = self._client or httpx.AsyncClient(
-            timeout=ANSWER_SECONDS, limits=httpx.Limits(max_connections=CONNECTIONS), follow_redirects=False
-        )
+        if self._trusted is None:  # reading the authorities takes a tenth of a second
+            self._trusted = await asyncio.to_thread(ssl.create_default_context)
+        asked = {"accept": "application/json", **(headers or {})}
         try:
             async with (
                 asyncio.timeout(2 * ANSWER_SECONDS),
-                client.stream(
-                    method, url, headers={"accept": "application/json", **(headers or {})}, content=body
-                ) as answer,
+                httpx.AsyncClient(timeout=ANSWER_SECONDS, verify=self._trusted, follow_redirects=False) as client,
+                client.stream(method, url, headers=asked, content=body) as answer,
             ):
                 read = await _read(answer)
         except (httpx.HTTPError, TimeoutError) as error:
@@ -225,17 +218,6 @@ class OidcProvider:
             return msgspec.json.decode(read, type=shape)
         except (msgspec.MsgspecError, UnicodeError) as error:
             raise _Unbelievable("the provider's answer is not what it has to be") from error
-
-
-def is_safe(url: str) -> bool:
-    """Return whether nobody on the way can read or change what is asked there: https, or this very machine."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return False
-    return bool(parts.hostname) and (
-        parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
-    )
 
 
 async def _read(answer: httpx.Response) -> bytes:

@@ -68,10 +68,15 @@ async def reseal_totp(connection: Connection, account: int, *, old: bytes, new: 
     )
 
 
-async def delete_totp(connection: Connection, account: int) -> None:
-    """Forget the account's app and its recovery codes."""
-    await connection.execute("DELETE FROM totp WHERE bucket = %s AND account = %s", [bucket_of(account), account])
+async def delete_totp(connection: Connection, account: int) -> bool:
+    """Forget the account's app and its recovery codes; return whether a confirmed app was among that."""
     await delete_recovery_codes(connection, account)
+    cursor = await connection.execute(
+        "DELETE FROM totp WHERE bucket = %s AND account = %s RETURNING confirmed_at IS NOT NULL",
+        [bucket_of(account), account],
+    )
+    row = await cursor.fetchone()
+    return bool(row and row[0])
 
 
 async def delete_recovery_codes(connection: Connection, account: int) -> None:

@@ -31,6 +31,14 @@ SIGN_UP: Final = RateLimit(burst=20, rate=10 / 3600)
 MAILS: Final = RateLimit(burst=10, rate=1 / 60)
 """Mails that an address may have sent: whoever did not get one asks again, three times."""
 
+PROOF: Final = RateLimit(burst=20, rate=1 / 60)
+"""Of somebody who is signed in and shows their password once more."""
+
+CODE: Final = RateLimit(burst=10, rate=10 / 3600)
+"""Codes of an authenticator app, from wherever: who guesses them knows the password. Three of a million are right at a
+time, so a day of guessing gets in with one chance in a thousand. Recovery codes are not counted: nobody guesses 120
+bits, and so whoever guesses cannot keep the owner out."""
+
 
 def sign_in_charges(*, name: str, address: str, known: bool) -> tuple[Charge, ...]:
     """Return what an attempt takes; `known` is somebody whose place or browser the account knows.
@@ -53,6 +61,21 @@ def sign_up_charges(*, address: str) -> tuple[Charge, ...]:
 def mail_charges(*, address: str) -> tuple[Charge, ...]:
     """Return what asking for a mail takes, or trying a token of one."""
     return (Charge(Scope.MAILS, Unit.REQUESTS, MAILS, address, 1),)
+
+
+def begin_charges(*, address: str) -> tuple[Charge, ...]:
+    """Return what beginning to sign in without a name takes: by a passkey, or elsewhere."""
+    return (Charge(Scope.SIGN_IN_ADDRESS, Unit.REQUESTS, ADDRESS, address, 1),)
+
+
+def proof_charges(*, account: int) -> tuple[Charge, ...]:
+    """Return what showing one's password once more takes, given back when it was right."""
+    return (Charge(Scope.PROOF, Unit.REQUESTS, PROOF, str(account), 1),)
+
+
+def code_charges(*, account: int) -> tuple[Charge, ...]:
+    """Return what a code of the account's app takes, given back likewise."""
+    return (Charge(Scope.CODE, Unit.REQUESTS, CODE, str(account), 1),)
 
 
 def _digest(name: str) -> str:

@@ -67,6 +67,7 @@ class Code(StrEnum):
     AUTH_TOTP_REQUIRED = "auth.totp_required", Kind.UNAUTHENTICATED, "A code is needed, too"
     AUTH_TOTP_INVALID = "auth.totp_invalid", Kind.UNAUTHENTICATED, "The code is wrong"
     AUTH_PASSKEY_INVALID = "auth.passkey_invalid", Kind.UNAUTHENTICATED, "The passkey cannot be used"
+    FACTOR_INVALID = "factor.invalid", Kind.INVALID, "It does not work"
     AUTH_OIDC_FAILED = "auth.oidc_failed", Kind.UNAUTHENTICATED, "The sign-in elsewhere failed"
     AUTH_LINK_REQUIRED = "auth.link_required", Kind.CONFLICT, "The account has to be linked first"
     AUTH_PROVIDER_UNAVAILABLE = "auth.provider_unavailable", Kind.UNAVAILABLE, "The provider does not answer"

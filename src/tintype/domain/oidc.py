@@ -12,8 +12,11 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import urlsplit
 
 SECRET_BYTES: Final = 32
+
+_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 MAX_RETURN_CHARACTERS: Final = 1_000
 
@@ -64,6 +67,16 @@ def from_base64url(text: str) -> bytes | None:
 def is_own_path(text: str) -> bool:
     """Return whether a browser that is sent there stays on this site."""
     return len(text) <= MAX_RETURN_CHARACTERS and _PATH.fullmatch(text) is not None
+
+
+def is_confidential(url: str) -> bool:
+    """Return whether nobody on the way can read or change what is asked there: https, or this very machine."""
+    try:
+        parts = urlsplit(url)
+        secured = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
+    except ValueError:
+        return False
+    return secured and bool(parts.hostname)
 
 
 def handle_from(claims: Claims) -> str:

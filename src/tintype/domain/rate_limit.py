@@ -23,7 +23,9 @@ class Scope(StrEnum):
     SIGN_IN_NAME = "sign-in-name"
     SIGN_UP = "sign-up"
     MAILS = "mails"
-    """For the last five see `attempt_limits.py`."""
+    PROOF = "proof"
+    CODE = "code"
+    """For the last seven see `attempt_limits.py`."""
 
 
 class Unit(StrEnum):

@@ -21,7 +21,3 @@ class IdentityProvider(Protocol):
         `Problem`: auth.oidc_failed for a code or a token that is not to be believed, auth.provider_unavailable.
         """
         ...
-
-    async def close(self) -> None:
-        """Close its connections."""
-        ...

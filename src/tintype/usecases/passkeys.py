@@ -28,6 +28,7 @@ from webauthn.helpers.structs import (
     UserVerificationRequirement,
 )
 
+from tintype.db.audit import record
 from tintype.db.challenges import Asked, ask, take_answered
 from tintype.db.clock import DatabaseClock
 from tintype.db.passkeys import (
@@ -39,8 +40,10 @@ from tintype.db.passkeys import (
     rename_passkey,
 )
 from tintype.db.pool import Clash, Database
+from tintype.domain.audit import Action
 from tintype.domain.errors import Code, Problem
 from tintype.domain.ids import bucket_of
+from tintype.domain.own_account import Own
 from tintype.domain.passkey import MAX_PASSKEYS, Passkey, counter_is_sound
 
 CHALLENGE_BYTES: Final = 32
@@ -49,6 +52,9 @@ CHALLENGE_LIFETIME: Final = timedelta(minutes=5)
 
 ACCOUNT_BYTES: Final = 8
 """An account's id is what authenticators know it by (the user handle)."""
+
+FACTOR: Final = "passkey"
+"""What the audit log calls one."""
 
 SITE_NAME: Final = "Tintype"
 
@@ -74,27 +80,27 @@ class Passkeys:
         self._database = database
         self._clock = clock
 
-    async def registration_options(self, site: Site, *, tenant: int, account: int, handle: str) -> str:
+    async def registration_options(self, site: Site, own: Own, *, handle: str) -> str:
         """Return, as JSON, what a page gives to `navigator.credentials.create`.
 
         `Problem` conflict when the account has as many passkeys as it may.
         """
         challenge = secrets.token_bytes(CHALLENGE_BYTES)
-        async with self._database.transaction(tenant) as connection:
-            existing = await passkeys_of(connection, account)
+        async with self._database.transaction(own.tenant) as connection:
+            existing = await passkeys_of(connection, own.account)
             _refuse_more(existing)
             await ask(
                 connection,
-                tenant=tenant,
+                tenant=own.tenant,
                 challenge=challenge,
                 asked=Asked.REGISTER_PASSKEY,
                 lifetime=CHALLENGE_LIFETIME,
-                account=account,
+                account=own.account,
             )
         options = webauthn.generate_registration_options(
             rp_id=site.host,
             rp_name=SITE_NAME,
-            user_id=account.to_bytes(ACCOUNT_BYTES, "big"),
+            user_id=own.account.to_bytes(ACCOUNT_BYTES, "big"),
             user_name=handle,
             challenge=challenge,
             timeout=int(CHALLENGE_LIFETIME.total_seconds() * 1000),
@@ -107,21 +113,22 @@ class Passkeys:
         )
         return webauthn.options_to_json(options)
 
-    async def register(
-        self, site: Site, credential: Mapping[str, Any], *, tenant: int, account: int, name: str
-    ) -> Passkey:
+    async def register(self, site: Site, own: Own, credential: Mapping[str, Any], *, name: str) -> Passkey:
         """Return the new passkey; `Problem`: auth.passkey_invalid, conflict when there is no room or it is there."""
         await self._clock.refresh()
         challenge = _registration_challenge(credential)
-        async with self._database.transaction(tenant) as connection:
-            asked = await take_answered(connection, tenant=tenant, challenge=challenge, asked=Asked.REGISTER_PASSKEY)
-        if asked is None or asked.account != account:
-            raise _expired()
-        passkey = self._verified(site, credential, challenge, account=account, name=name)
+        async with self._database.transaction(own.tenant) as connection:
+            asked = await take_answered(
+                connection, tenant=own.tenant, challenge=challenge, asked=Asked.REGISTER_PASSKEY
+            )
+        if asked is None or asked.account != own.account:
+            raise Problem(Code.FACTOR_INVALID, _EXPIRED)
+        passkey = self._verified(site, credential, challenge, account=own.account, name=name)
         try:
-            async with self._database.transaction(tenant) as connection:
-                _refuse_more(await passkeys_of(connection, account))
-                await insert_passkey(connection, passkey, tenant=tenant)
+            async with self._database.transaction(own.tenant) as connection:
+                _refuse_more(await passkeys_of(connection, own.account))
+                await insert_passkey(connection, passkey, tenant=own.tenant)
+                await record(connection, own.entry(Action.FACTOR_ADDED, factor=FACTOR))
         except Clash:
             raise Problem(Code.CONFLICT, "This passkey is registered already.") from None
         return passkey
@@ -138,7 +145,7 @@ class Passkeys:
                 require_user_verification=True,
             )
         except _UNSOUND as error:
-            raise _unsound() from error
+            raise Problem(Code.FACTOR_INVALID, _UNFIT) from error
         return Passkey(
             id=self._clock.new_id(bucket_of(account)),
             account=account,
@@ -206,24 +213,25 @@ class Passkeys:
             if not await note_use(connection, passkey, sign_count=sign_count, backed_up=backed_up):
                 raise _expired()
 
-    async def of_account(self, *, tenant: int, account: int) -> list[Passkey]:
+    async def of_account(self, own: Own) -> list[Passkey]:
         """Return the account's passkeys, newest first."""
-        async with self._database.transaction(tenant) as connection:
-            return await passkeys_of(connection, account)
+        async with self._database.transaction(own.tenant) as connection:
+            return await passkeys_of(connection, own.account)
 
-    async def rename(self, passkey: int, name: str, *, tenant: int, account: int) -> Passkey:
+    async def rename(self, own: Own, passkey: int, name: str) -> Passkey:
         """Return the passkey under its new name; `Problem` not_found."""
-        async with self._database.transaction(tenant) as connection:
-            renamed = await rename_passkey(connection, account=account, passkey=passkey, name=name)
+        async with self._database.transaction(own.tenant) as connection:
+            renamed = await rename_passkey(connection, account=own.account, passkey=passkey, name=name)
         if renamed is None:
             raise _unknown()
         return renamed
 
-    async def delete(self, passkey: int, *, tenant: int, account: int) -> None:
+    async def delete(self, own: Own, passkey: int) -> None:
         """Forget the passkey; `Problem` not_found."""
-        async with self._database.transaction(tenant) as connection:
-            if not await delete_passkey(connection, account=account, passkey=passkey):
+        async with self._database.transaction(own.tenant) as connection:
+            if not await delete_passkey(connection, account=own.account, passkey=passkey):
                 raise _unknown()
+            await record(connection, own.entry(Action.FACTOR_REMOVED, factor=FACTOR))
 
 
 _UNSOUND: Final = (WebAuthnException, ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError)
@@ -243,7 +251,7 @@ def _registration_challenge(credential: Mapping[str, Any]) -> bytes:
         parsed = parse_registration_credential_json(dict(credential))
         return parse_client_data_json(parsed.response.client_data_json).challenge
     except _UNSOUND as error:
-        raise _unsound() from error
+        raise Problem(Code.FACTOR_INVALID, _UNFIT) from error
 
 
 def _assertion(credential: Mapping[str, Any]) -> tuple[bytes, int, bytes]:
@@ -264,10 +272,12 @@ def _refuse_more(existing: list[Passkey]) -> None:
         raise Problem(Code.CONFLICT, f"An account has at most {MAX_PASSKEYS} passkeys. Delete one that you do not use.")
 
 
+_UNFIT: Final = "This is not the answer of a passkey of this site that was unlocked. Try again."
+_EXPIRED: Final = "What this answers was not asked, was answered, or is too old. Begin again."
+
+
 def _expired() -> Problem:
-    return Problem(
-        Code.AUTH_PASSKEY_INVALID, "What this answers was not asked, was answered, or is too old. Begin again."
-    )
+    return Problem(Code.AUTH_PASSKEY_INVALID, _EXPIRED)
 
 
 def _unsound() -> Problem:

@@ -42,19 +42,12 @@ class SignInAttempt:
 class SecondFactor(Protocol):
     """What an account may ask for beside its password. Looked at once the password was right."""
 
-    async def check(self, connection: Connection, account: Account, attempt: SignInAttempt) -> None:
+    async def check(self, account: Account, attempt: SignInAttempt) -> None:
         """Return when nothing more is asked for, or what was shown is right; else raise the `Problem` that says so.
 
-        The connection is in a transaction of the account's tenant, which commits with the new session.
+        It has transactions of its own, before the one of the session: a wrong code stays counted.
         """
         ...
-
-
-class NoSecondFactor:
-    """Asks for nothing."""
-
-    async def check(self, connection: Connection, account: Account, attempt: SignInAttempt) -> None:
-        """Return."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +96,8 @@ class SignIn:
             raise Problem(Code.ACCOUNT_SUSPENDED, "This account is suspended. Its operator can tell why.")
         outdated = account.password_hash if checked.outdated else None
         better = await self._hasher.hash(normal_password(attempt.password)) if outdated else None
+        await self._second_factor.check(account, attempt)
         async with self._database.transaction(attempt.tenant) as connection:
-            await self._second_factor.check(connection, account, attempt)
             if outdated and better:
                 await replace_hash(connection, account.id, old=outdated, new=better)
             session = await open_session(

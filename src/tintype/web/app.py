@@ -209,11 +209,13 @@ def _on_http_exception(request: Request[Any, Any, AppState], error: HTTPExceptio
 
 def _methods_at(litestar: Litestar, path: str) -> str:
     """Return what is answered at a path, for `Allow` (RFC 9110 §10.2.1)."""
-    methods: set[str] = set()
+    found: dict[str, set[str]] = {}
     for known in litestar.routes:
         pattern = re.sub(r"\{[^}]*\}", "[^/]+", known.path_format)  # nothing else in our paths means anything to `re`
         if isinstance(known, HTTPRoute) and re.fullmatch(pattern, path):
-            methods |= known.methods
+            found.setdefault(known.path_format, set()).update(known.methods)
+    # A path of fixed words is that alone, even where something with a parameter would fit it, too.
+    methods = found[path] if path in found else set().union(*found.values())
     return ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
 
 

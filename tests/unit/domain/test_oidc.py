@@ -8,6 +8,7 @@ from tintype.domain.oidc import (
     code_challenge,
     from_base64url,
     handle_from,
+    is_confidential,
     is_own_path,
     nonce_of,
     verifier_of,
@@ -57,3 +58,21 @@ def test_nobody_is_sent_to_another_site(text: str) -> None:
 )
 def test_a_handle_is_made_of_what_the_provider_says(claims: Claims, handle: str) -> None:
     assert handle_from(claims) == handle
+
+
+@pytest.mark.parametrize(
+    ("url", "safe"),
+    [
+        ("https://login.example/x", True),
+        ("http://127.0.0.1:9000", True),
+        ("http://localhost", True),
+        ("http://login.example", False),
+        ("http://127.0.0.1.evil.example", False),
+        ("file:///etc/passwd", False),
+        ("https://", False),
+        ("//login.example", False),
+        ("https://[", False),
+    ],
+)
+def test_only_addresses_that_nobody_can_listen_to_are_asked(url: str, safe: bool) -> None:  # noqa: FBT001 -- a parameter of the test
+    assert is_confidential(url) is safe

@@ -1,0 +1,87 @@
+"""Builds what recognises people beside their passwords; `bootstrap_people.py` calls it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from litestar import Router
+from litestar.di import Provide
+
+from tintype.adapters.oidc_provider import OidcProvider, ProviderConfig
+from tintype.db.attempt_limits import AttemptLimits
+from tintype.db.clock import DatabaseClock
+from tintype.db.pool import Database
+from tintype.domain.account import Account
+from tintype.domain.audit import Requester
+from tintype.domain.own_account import Own
+from tintype.ports.password_hasher import PasswordHasher
+from tintype.settings import Settings
+from tintype.settings_oidc import OidcSettings
+from tintype.storage.sealing import Sealer
+from tintype.usecases.begin_session import BeginSession
+from tintype.usecases.passkeys import Passkeys
+from tintype.usecases.prove_identity import ProveIdentity
+from tintype.usecases.second_factor import SecondFactor
+from tintype.usecases.sign_in import SignInAttempt
+from tintype.usecases.sign_in_elsewhere import Provider, SignInElsewhere
+from tintype.web.accounts_api import AccountsApi
+from tintype.web.factors_api import FactorsApi
+from tintype.web.oidc import OIDC
+from tintype.web.passkeys import PASSKEYS
+from tintype.web.totp import TOTP
+
+
+@dataclass(frozen=True, slots=True)
+class AppAtSignIn:
+    """What `SignIn` asks once the password was right: a code, where the account has an app."""
+
+    second_factor: SecondFactor
+    noted: Callable[[str], str | None]
+
+    async def check(self, account: Account, attempt: SignInAttempt) -> None:
+        """Return when nothing more is asked for; `Problem` as `SecondFactor.check` says."""
+        by = Requester(address=self.noted(attempt.address))
+        await self.second_factor.check(Own(account.tenant, account.id, None, by), attempt.totp)
+
+
+def second_factor_of(database: Database, clock: DatabaseClock, sealer: Sealer, limits: AttemptLimits) -> SecondFactor:
+    """Return what checks codes of authenticator apps."""
+    return SecondFactor(database=database, clock=clock, sealer=sealer, limits=limits)
+
+
+def factor_routes(
+    settings: Settings,
+    accounts: AccountsApi,
+    *,
+    database: Database,
+    clock: DatabaseClock,
+    hasher: PasswordHasher,
+    limits: AttemptLimits,
+    second_factor: SecondFactor,
+) -> Router:
+    """Return the routes of apps, passkeys and accounts elsewhere."""
+    api = FactorsApi(
+        accounts=accounts,
+        second_factor=second_factor,
+        passkeys=Passkeys(database=database, clock=clock),
+        sign_in_elsewhere=SignInElsewhere(
+            database=database,
+            clock=clock,
+            providers={name: _provider(provider) for name, provider in settings.oidc.items()},
+        ),
+        prove_identity=ProveIdentity(database=database, hasher=hasher, limits=limits, check_code=second_factor.check),
+        begin_session=BeginSession(database=database, clock=clock),
+        database=database,
+        limits=limits,
+        public_url=settings.public_url,
+    )
+    return Router(
+        path="/api/v1",
+        route_handlers=[*TOTP, *PASSKEYS, *OIDC],
+        dependencies={"api": Provide(lambda: api, sync_to_thread=False)},
+        tags=["Accounts"],
+    )
+
+
+def _provider(settings: OidcSettings) -> Provider:
+    config = ProviderConfig(settings.issuer, settings.client_id, settings.client_secret, settings.scopes)
+    return Provider(OidcProvider(config), settings.auto_create)
