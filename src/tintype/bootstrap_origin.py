@@ -44,10 +44,14 @@ def own_tls() -> ssl.SSLContext:
     return context
 
 
+def come_by_https(settings: Settings) -> bool:
+    """Return whether browsers reach us by https: by this server's own, or by that of a proxy before it."""
+    return (settings.public_url or own_url(settings)).startswith("https:")
+
+
 def hsts_of(settings: Settings) -> timedelta | None:
     """Return how long browsers are told to insist on https: not at all where they come by http."""
-    public = settings.public_url or own_url(settings)
-    return settings.tls.hsts if public.startswith("https:") else None
+    return settings.tls.hsts if come_by_https(settings) else None
 
 
 def _is_elsewhere(settings: Settings) -> bool:

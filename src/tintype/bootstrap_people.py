@@ -10,6 +10,7 @@ from tintype.adapters.mailer_folder import FolderMailer
 from tintype.adapters.mailer_smtp import SmtpConfig, SmtpMailer
 from tintype.adapters.passwords_argon2 import Argon2Hasher, HashingLimits
 from tintype.bootstrap_factors import AppAtSignIn, factor_routes, second_factor_of
+from tintype.bootstrap_origin import come_by_https, scheme
 from tintype.db.attempt_limits import AttemptLimits
 from tintype.db.clock import DatabaseClock
 from tintype.db.jobs import Task
@@ -79,7 +80,7 @@ def people_routes(beneath: Beneath) -> list[Router]:
         end_sessions=EndSessions(database=database),
         accounts=Accounts(database),
         sign_up_open=settings.accounts.sign_up,
-        secure=(settings.public_url or "").startswith("https:"),
+        secure=come_by_https(settings),
     )
     factors = factor_routes(
         settings,
@@ -121,4 +122,4 @@ def site_url(settings: Settings) -> str:
     if settings.public_url is not None:
         return settings.public_url
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    return f"http://{host}:{settings.port}"
+    return f"{scheme(settings)}://{host}:{settings.port}"

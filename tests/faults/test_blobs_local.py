@@ -14,10 +14,12 @@ from typing import BinaryIO
 
 import pytest
 
-from tintype.adapters import blob_directory, blobs_local, verified_bytes
+from tintype.adapters import blob_directory, blobs_local, sealed_file, verified_bytes
 from tintype.adapters.blob_directory import TEMPORARY, BlobDirectory
+from tintype.adapters.blob_keys import KeyRing
 from tintype.adapters.blobs_local import LocalBlobStore
 from tintype.adapters.durable_files import flush
+from tintype.adapters.sealed_directory import SealedBlobDirectory
 from tintype.ports.blobs import BlobStoreFailed, BlobStoreFull
 
 KEY = "1/original/ab/cd/abcd"
@@ -30,16 +32,26 @@ def put(blobs: BlobDirectory, file: BinaryIO | None = None) -> bool:
     return blobs.put(KEY, lambda: [CONTENT], size=len(CONTENT), sha256=SHA256, file=file)
 
 
-@pytest.fixture(params=["nameless", "named"])
+@pytest.fixture(params=["nameless", "named", "encrypted"])
 def blobs(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BlobDirectory:
-    """Give a store that can write files without names, and one on a file system where it cannot."""
+    """Give a store that can write files without names, one on a file system where it cannot, and one that encrypts."""
     if request.param == "named":
         monkeypatch.setattr(blob_directory, "_O_TMPFILE", 0)
-    store = BlobDirectory(tmp_path / "blobs")
+    sealed = SealedBlobDirectory(tmp_path / "blobs", KeyRing(bytes(32)))
+    store = sealed if request.param == "encrypted" else BlobDirectory(tmp_path / "blobs")
     store.prepare()
-    if store._nameless != (request.param == "nameless"):
+    if store._nameless != (request.param != "named"):
         pytest.skip("this file system has no O_TMPFILE")
     return store
+
+
+def is_encrypted(blobs: BlobDirectory) -> bool:
+    return isinstance(blobs, SealedBlobDirectory)
+
+
+def content(blobs: BlobDirectory) -> bytes:
+    with blobs.open(KEY) as file:
+        return file.read()
 
 
 def files(blobs: BlobDirectory) -> list[Path]:
@@ -48,7 +60,7 @@ def files(blobs: BlobDirectory) -> list[Path]:
 
 def watch_flushes(monkeypatch: pytest.MonkeyPatch, act: Callable[[int], None]) -> None:
     """Have `act` called with every descriptor that the store flushes, instead of the flush."""
-    for module in (blob_directory, verified_bytes):
+    for module in (blob_directory, verified_bytes, sealed_file):
         monkeypatch.setattr(module, "flush", act)
 
 
@@ -84,8 +96,8 @@ def test_new_directories_are_flushed_into_the_ones_above_them_before_the_blob_ge
     put(blobs)
     above = [".", "1", "1/original", "1/original/ab"]
     assert flushed == [(directory, False) for directory in above]
-    fresh = BlobDirectory(blobs._root)
-    assert put(fresh) is False
+    blobs._known.clear()
+    assert put(blobs) is False
     assert flushed[len(above) :] == [(directory, True) for directory in above]
 
 
@@ -184,7 +196,7 @@ def test_a_file_that_is_taken_in_is_the_blob_and_its_group_can_read_it(blobs: Bl
     with nameless_file(tmp_path) as file:
         assert put(blobs, file) is True
         found = blobs.locate(KEY).stat()
-        assert os.path.samestat(found, os.fstat(file.fileno())) is blobs._nameless
+        assert os.path.samestat(found, os.fstat(file.fileno())) is (blobs._nameless and not is_encrypted(blobs))
     assert stat.S_IMODE(found.st_mode) == 0o640
 
 
@@ -238,7 +250,7 @@ def test_a_blob_that_cannot_be_read_is_replaced(blobs: BlobDirectory, monkeypatc
         patch.setattr(verified_bytes, "read_block", bad_sector)
         assert put(blobs) is True
     assert blobs.locate(KEY).stat().st_ino != before
-    assert blobs.locate(KEY).read_bytes() == CONTENT
+    assert content(blobs) == CONTENT
     assert len(files(blobs)) == 1
 
 
@@ -257,7 +269,7 @@ def test_a_key_that_is_the_directory_of_another_fails_and_harms_nothing(blobs: B
     with pytest.raises(BlobStoreFailed):
         blobs.put("1/original", lambda: [CONTENT], size=len(CONTENT), sha256=SHA256)
     assert (blobs.head(f"{KEY}/x"), blobs.head("1/original"), blobs.delete("1/original")) == (None, None, False)
-    assert blobs.locate(KEY).read_bytes() == CONTENT
+    assert content(blobs) == CONTENT
 
 
 def test_a_store_whose_disk_is_not_mounted_is_broken_and_not_empty(blobs: BlobDirectory) -> None:

@@ -3,6 +3,7 @@
 It begins in clear, to see that what is looked for would be found, and is encrypted later, as an operator would.
 """
 
+import hashlib
 import io
 import os
 import shutil
@@ -23,12 +24,14 @@ from PIL import Image
 import samples
 from certificates import trusting, write_certificate
 from command_line import tintype
+from people import PASSWORD
 from postgres import passable_directory
 from product import Product, eventually, start_product
 from refusals import assert_problem
 from tintype.adapters.blob_keys import KeyRing, key_id
 from tintype.adapters.sealed_directory import SealedBlobDirectory
 from tintype.adapters.sealed_format import CHUNK_BYTES, is_sealed
+from tintype.domain.keys import original_key
 from upkeep import UNSCHEDULED
 
 IMAGES: Final = "/api/v1/images"
@@ -231,6 +234,20 @@ def test_a_bit_that_flips_is_served_to_nobody_found_by_verify_and_mended_by_the_
     assert product.stranger.get(image["url"]).content == content
 
 
+def test_gc_removes_what_no_row_knows_and_nothing_else(story: Story) -> None:
+    product, content = story.product, b"bytes of an upload that was never answered"
+    ((tenant,),) = product.query("SELECT id FROM tenants WHERE slug = 'default'")
+    digest = hashlib.sha256(content)
+    blobs = SealedBlobDirectory(product.data / "blobs", KeyRing(bytes.fromhex(FIRST)))
+    key = original_key(tenant, digest.digest())
+    before = {found.key for found in blobs.walk("")}
+    blobs.put(key, lambda: (content,), size=len(content), sha256=digest.hexdigest())
+    done = tintype("gc", "--grace", "0.000001", "--data", str(product.data), environment=story.environment)
+    assert done.returncode == 0, done.stderr
+    assert f"mended: file_without_row {key}" in done.stdout, done.stdout
+    assert {found.key for found in blobs.walk("")} == before
+
+
 # From clear to encrypted, to another key, and back
 
 
@@ -295,6 +312,18 @@ def shown(product: Product) -> bytes:
 
 def der(certificate: Path) -> bytes:
     return ssl.PEM_cert_to_DER_cert(certificate.read_text())
+
+
+def test_a_cookie_that_signs_in_comes_by_https_alone(product: Product) -> None:
+    said = {"handle": "locked", "email": "locked@people.example", "password": PASSWORD}
+    assert product.stranger.post("/api/v1/accounts", json=said).status_code == 201
+    answer = product.stranger.post("/api/v1/sessions", json={"login": "locked", "password": PASSWORD})
+    product.stranger.cookies.clear()
+    assert answer.status_code == 201, answer.text
+    cookies = answer.headers.get_list("set-cookie")
+    assert cookies
+    for cookie in cookies:
+        assert {"secure", "httponly", "samesite=lax", "path=/"} <= set(cookie.lower().split("; "))
 
 
 # Headers
