@@ -19,9 +19,9 @@ class Api:
             base_url=server.base_url, headers={"authorization": f"Bearer {server.key}"}, timeout=ANSWER_SECONDS
         )
 
-    def upload(self, data: bytes) -> dict[str, Any]:
+    def upload(self, data: bytes, **fields: str) -> dict[str, Any]:
         """Return the JSON of an acknowledged upload. Raises `httpx.HTTPStatusError`."""
-        answer = self._client.post("/api/v1/images", files={"file": ("photo", data)})
+        answer = self._client.post("/api/v1/images", files={"file": ("photo", data)}, data=fields)
         return dict(answer.raise_for_status().json())
 
     def settled(self, image: dict[str, Any]) -> dict[str, Any]:

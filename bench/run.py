@@ -20,6 +20,7 @@ SECTIONS: Final = (
     "ready",
     "render",
     "delivery",
+    "signed",
     "listing",
     "hot",
     "memory",

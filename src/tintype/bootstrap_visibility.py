@@ -17,5 +17,5 @@ def signing_routes(images: ImagesApi, keys: SigningKeys, *, database: Database, 
     retire = RetireSigningKey(database=database, keys=keys)
     return [
         signed_url_routes(images, SignUrl(database=database, clock=clock, keys=keys)),
-        signing_key_routes(SigningKeysApi(keys, retire, images.authenticator)),
+        signing_key_routes(SigningKeysApi(keys, retire, images.authenticator, images.proxies)),
     ]

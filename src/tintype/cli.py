@@ -66,6 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "gc": _gc,
         "verify": _verify,
         "audit": _audit,
+        "signing-key": _signing_key,
         "encrypt-blobs": _encrypt_blobs,
     }[options.command]
     return command(settings, options)
@@ -121,7 +122,8 @@ def _parser() -> argparse.ArgumentParser:
     encrypt.add_argument(
         "--off", action="store_true", help="write them in clear; the key stands in TINTYPE_BLOB_KEY_OLD"
     )
-    for command in (serve, migrate, doctor, key, jobs, reprocess, quota, garbage, verify, audit, encrypt):
+    signing = _signing_key_parser(commands)
+    for command in (serve, migrate, doctor, key, jobs, reprocess, quota, garbage, verify, audit, encrypt, signing):
         command.add_argument("--data", help="data directory (./data)")
         command.add_argument("--config", type=Path, help="settings file (./tintype.toml)")
     for name in ("run-api", "run-worker"):  # what `serve` starts; not for people
@@ -135,6 +137,14 @@ def _add_quota_arguments(quota: argparse.ArgumentParser) -> None:
     quota.add_argument("--account", metavar="ACCOUNT", help="acc_…; the tenant as a whole if none is named")
     quota.add_argument("--bytes", metavar="SIZE", help="such as 5GB, or none for no limit; stays if not said")
     quota.add_argument("--images", metavar="COUNT", help="such as 1000, or none; stays if not said")
+
+
+def _signing_key_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> argparse.ArgumentParser:
+    parser = commands.add_parser("signing-key", help="list, rotate or retire the keys that sign addresses")
+    parser.add_argument("action", choices=["list", "rotate", "retire"])
+    parser.add_argument("kid", nargs="?", metavar="KID", help="the key to retire")
+    parser.add_argument("--tenant", default="default", help="the tenant they are of (default)")
+    return parser
 
 
 def _settings(options: argparse.Namespace) -> Settings:
@@ -252,6 +262,16 @@ def _quota(settings: Settings, options: argparse.Namespace) -> int:
         return 2
     wanted = Wanted(options.action, options.tenant, options.account, options.bytes, options.images)
     return _with_database(settings, lambda url: work_on_quota(url, wanted, settings.quotas, _say, _complain))
+
+
+def _signing_key(settings: Settings, options: argparse.Namespace) -> int:
+    from tintype.signing_commands import WantedKeys, work_on_signing_keys
+
+    if (options.action == "retire") is not (options.kid is not None):
+        _complain("Name the key to retire, as `tintype signing-key list` shows it, and none otherwise.")
+        return 2
+    wanted = WantedKeys(options.action, options.tenant, options.kid)
+    return _with_database(settings, lambda url: work_on_signing_keys(settings, url, wanted, _say, _complain))
 
 
 def _with_database(settings: Settings, command: Callable[[str], int]) -> int:

@@ -5,11 +5,12 @@ tenant's, what they do not name stays. One code reads both, so that they mean th
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from tintype.domain.attachment import ACCOUNT, Place
 from tintype.domain.format import Format
 from tintype.domain.kind import Limits, UploadKind
 from tintype.domain.transform import MAX_SIDE, Fit, Preset, Recipe, Transform
@@ -168,6 +169,18 @@ def _output_format(value: object) -> Format:
     return Format(one_of(*_OUTPUTS)(value))
 
 
+def _attach_of(kind: str) -> Callable[[object], str]:
+    """Return what reads what the images of a kind belong to."""
+
+    def read(value: object) -> str:
+        belongs = text(value)
+        if belongs == ACCOUNT and kind not in tuple(Place):
+            raise ValueError(f"is for {' and '.join(Place)} alone: an account has no other images of its own")
+        return belongs
+
+    return read
+
+
 def _kind(read: Reader, name: str, presets: dict[str, Preset]) -> UploadKind:
     path = f"kinds.{name}"
     formats = read.read(f"{path}.formats", some_of(Format), tuple(Format))
@@ -187,6 +200,6 @@ def _kind(read: Reader, name: str, presets: dict[str, Preset]) -> UploadKind:
             outputs=read.read(f"{path}.outputs", some_of(_output_format), (Format.JPEG, Format.WEBP)),
         ),
         visibility=read.read(f"{path}.visibility", Visibility, Visibility.PUBLIC),
-        attach=read.read(f"{path}.attach", text, None),
+        attach=read.read(f"{path}.attach", _attach_of(name), None),
         expires_in=read.read(f"{path}.expires_in", duration, None),
     )

@@ -13,6 +13,7 @@ from PIL import Image
 
 import samples
 from product import Product
+from signed_in import signed_in
 
 IMAGES: Final = "/api/v1/images"
 HIDDEN: Final = frozenset({401, 403, 404, 410})
@@ -45,6 +46,33 @@ def test_what_is_private_is_open_by_no_operation_to_a_stranger(product: Product,
         assert answer.status_code in (HIDDEN if method == "GET" else NEVER_SHOWN), (method, path, answer.text[:200])
         assert private["sha256"] not in answer.text
     assert product.client.get(f"{IMAGES}/{private['id']}").json()["state"] == "ready"
+
+
+def test_what_an_account_hides_is_open_by_no_operation_to_another_account(product: Product) -> None:
+    """The same for people: neither another account nor one that is signed in by cookie gets in where the front is shut.
+
+    Nor does a follower see more than followers may, nor anybody a picture of an account that was suspended.
+    """
+    with signed_in(product) as anna, signed_in(product) as ben:
+        images = [anna.upload(samples.jpeg(seed=304 + n), visibility=each) for n, each in enumerate(HIDDEN_FROM_OTHERS)]
+        withdrawn = ben.upload(samples.jpeg(seed=306))
+        product.settled(withdrawn)
+        product.query("UPDATE accounts SET state = 'suspended' WHERE id = %s", ben.id)
+        product.query("SELECT pg_notify('tintype_accounts', %s)", str(ben.id))
+        with signed_in(product) as carl:
+            for image, (method, path) in itertools.product([*images, withdrawn], operations(product)):
+                for headers in ({"authorization": f"Bearer {carl.token}"}, carl.cookie):
+                    address = path.format(image_id=image["id"])
+                    body: dict[str, str] | None = {} if method != "GET" else None
+                    answer = product.stranger.request(method, address, json=body, headers=headers)
+                    assert answer.status_code in (HIDDEN if method == "GET" else NEVER_SHOWN), (method, path)
+                    assert image["sha256"] not in answer.text
+            for image in (*images, withdrawn):
+                for url in addresses(image):
+                    assert product.stranger.get(url, headers=carl.cookie).status_code == 404
+
+
+HIDDEN_FROM_OTHERS: Final = ("private", "followers")
 
 
 def test_a_token_that_reads_is_no_token_that_writes(product: Product) -> None:

@@ -72,7 +72,17 @@ def test_a_query_that_forgets_its_tenant_sees_its_own_rows_alone(tenants: Tenant
 def test_without_a_tenant_nothing_is_seen(tenants: Tenants) -> None:
     async def story() -> None:
         async with opened(tenants.url) as database, database.lookup() as connection:
-            for table in ("tenants", "api_keys", "blobs", "blob_refs", "images", "variants", "idempotency_keys"):
+            for table in (
+                "tenants",
+                "api_keys",
+                "blobs",
+                "blob_refs",
+                "images",
+                "variants",
+                "idempotency_keys",
+                "signing_keys",
+                "follows_out",
+            ):
                 cursor = await connection.execute(b"SELECT count(*) FROM " + table.encode())
                 assert await cursor.fetchone() == (0,), table
 

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 import samples
+from command_line import tintype
 from everywhere import Everywhere, everywhere_of
 from postgres import passable_directory
 from product import Product, start_product
@@ -181,6 +182,35 @@ def test_no_secret_of_a_key_lies_in_the_database_or_in_the_log(product: Product,
     log = product.log.read_text()
     assert signature.mac not in log
     assert made["secret"] not in log
+
+
+def test_the_log_tells_who_asked_for_each_signed_url_and_who_changed_the_keys(
+    product: Product, private: dict[str, Any]
+) -> None:
+    made = product.client.post(KEYS).json()
+    signed(product, private, "large", format="webp")
+    told = product.client.get("/api/v1/audit", params={"limit": 2}).json()["items"]
+    assert [entry["action"] for entry in told] == ["image.url_signed", "tenant.signing_key_made"]
+    assert told[0]["object"] == private["id"][:15]
+    assert {entry["actor"]["type"] for entry in told} == {"key"}
+    assert (told[0]["detail"]["size"], told[0]["detail"]["kid"]) == ("large.webp", made["kid"])
+    assert told[1]["detail"] == {"kid": made["kid"]}
+
+
+def test_keys_are_changed_at_the_command_line_too(product: Product, everywhere: Everywhere) -> None:
+    image = product.settled(product.upload(samples.jpeg(seed=1507), visibility="private"))
+    old = product.client.post(KEYS).json()["kid"]
+    before = signed(product, image)["url"]
+    rotated = tintype("signing-key", "rotate", "--data", str(product.data))
+    assert (rotated.returncode, rotated.stderr) == (0, "")
+    kid, secret = rotated.stdout.split()[0], rotated.stdout.split()[-1]
+    own = signed_url(SigningKey(kid, decoded(secret)), f"/i/{image['id']}/thumb", 1, int(time.time()) + 60)
+    assert everywhere.statuses(own, before) == {200}
+    retired = tintype("signing-key", "retire", old, "--data", str(product.data))
+    assert (retired.returncode, old in retired.stdout) == (0, True)
+    assert everywhere.become(404, before)
+    again = tintype("signing-key", "retire", old, "--data", str(product.data))
+    assert (again.returncode, again.stdout, "no such key" in again.stderr) == (1, "", True)
 
 
 def test_only_the_tenant_s_operator_sees_and_changes_its_keys(product: Product) -> None:

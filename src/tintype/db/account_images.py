@@ -22,15 +22,16 @@ _SET: Final[dict[Place, LiteralString]] = {
 }
 
 
-async def take_place(connection: Connection, *, account: int, place: Place, image: int) -> tuple[bool, int | None]:
-    """Make the image the account's one of this place; return whether that was done, and which image it replaces.
-
-    An account that is not active any more is left alone. Its row's lock orders those who replace each other.
-    """
+async def lock_place(connection: Connection, *, account: int, place: Place) -> tuple[bool, int | None]:
+    """Return whether the account is active, and its image of this place; hold its lock until the transaction ends."""
     cursor = await connection.execute(_LOCK[place], [bucket_of(account), account])
     row = await cursor.fetchone()
-    if row is None or row[0] != "active":
+    if row is None:
         return False, None
     before: int | None = row[1]
+    return row[0] == "active", before
+
+
+async def take_place(connection: Connection, *, account: int, place: Place, image: int, before: int | None) -> None:
+    """Make the image the account's one of this place, in the place of the one before."""
     await connection.execute(_SET[place], [image, bucket_of(account), account, before])
-    return True, before

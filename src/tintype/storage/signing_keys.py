@@ -11,6 +11,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, replace
 from typing import Final
 
+from tintype.db.audit import record
 from tintype.db.pool import Clash, Connection, Database
 from tintype.db.signing_keys import (
     SigningKeyRow,
@@ -19,6 +20,7 @@ from tintype.db.signing_keys import (
     signing_key_of_request,
     supersede_signing_keys,
 )
+from tintype.domain.audit import Action, Entry, Requester
 from tintype.domain.errors import Code, Problem
 from tintype.domain.ids import base62
 from tintype.domain.signing import KID_CHARACTERS, SECRET_BYTES, KeyState, SigningKey
@@ -31,8 +33,11 @@ known yet is looked for at once: somebody may have made it just now."""
 AWAY_SECONDS: Final = 50.0
 """How long keys are believed that cannot be read again, because the database is away."""
 
-RETRY_SECONDS: Final = 1.0
-"""How long nobody tries to read them again then: a request waits a second for a database that is away."""
+RENEWED_SECONDS: Final = 1.5
+"""How old keys may be that are asked for all the time: then they are read again beside that, and nobody waits."""
+
+RETRY_SECONDS: Final = 3.0
+"""How long they are believed then before somebody tries again, who waits a second or two for it."""
 
 REMEMBERED_TENANTS: Final = 1_000
 """Of which keys are kept, the latest asked for; some 300 bytes each."""
@@ -75,9 +80,13 @@ class SigningKeys:
         self._reads: dict[int, asyncio.Task[TenantKeys]] = {}
 
     def remembered(self, tenant: int, kid: str) -> SigningKey | None:
-        """Return the key from memory, None when it is not known for sure. Touches nothing but memory."""
-        keys = self._tenants.get(tenant)
-        return keys.by_kid.get(kid) if keys is not None and keys.fresh else None
+        """Return the key from memory, None when it is not known for sure. Waits for nothing."""
+        keys, now = self._tenants.get(tenant), time.monotonic()
+        if keys is None or now >= keys.until:
+            return None
+        if now - keys.read > RENEWED_SECONDS and tenant not in self._reads:
+            self._read_for_all(tenant)
+        return keys.by_kid.get(kid)
 
     async def find(self, tenant: int, kid: str) -> SigningKey | None:
         """Return the valid key of the tenant with this name, or None; `Problem` when that cannot be found out."""
@@ -93,7 +102,7 @@ class SigningKeys:
         async with self._database.transaction(tenant) as connection:
             return await list_signing_keys(connection, tenant=tenant)
 
-    async def signing(self, connection: Connection, tenant: int) -> SigningKey:
+    async def signing(self, connection: Connection, tenant: int, by: Requester) -> SigningKey:
         """Return the key that signs for the tenant; the first one is made in this transaction.
 
         `Clash` when another process made it meanwhile: then this transaction is to be tried again.
@@ -101,9 +110,9 @@ class SigningKeys:
         for row in await list_signing_keys(connection, tenant=tenant):
             if row.state is KeyState.SIGNING:
                 return self.opened(tenant, row)
-        return (await self._make(connection, tenant, None)).key
+        return (await self._make(connection, tenant, None, by)).key
 
-    async def rotate(self, tenant: int, request: bytes | None) -> MadeKey:
+    async def rotate(self, tenant: int, request: bytes | None, by: Requester) -> MadeKey:
         """Make the key that signs from now on; the one before it verifies, the one before that is retired.
 
         `request` is the digest of a request that may be repeated: a repetition gets the same key. `Problem` conflict
@@ -115,7 +124,7 @@ class SigningKeys:
                     made = await self._made_before(connection, tenant, request)
                     if made is None:
                         await supersede_signing_keys(connection, tenant=tenant)
-                        made = await self._make(connection, tenant, request)
+                        made = await self._make(connection, tenant, request, by)
             except Clash:  # somebody else rotates in the same moment
                 continue
             self.forget(tenant)
@@ -139,11 +148,12 @@ class SigningKeys:
                 return MadeKey(self.opened(tenant, row), row)
         raise Problem(Code.CONFLICT, "The key that this request made is retired by now. Use another Idempotency-Key.")
 
-    async def _make(self, connection: Connection, tenant: int, request: bytes | None) -> MadeKey:
+    async def _make(self, connection: Connection, tenant: int, request: bytes | None, by: Requester) -> MadeKey:
         kid = base62(secrets.randbelow(62**KID_CHARACTERS), KID_CHARACTERS)
         key = SigningKey(kid, secrets.token_bytes(SECRET_BYTES))
         sealed = self._sealer.seal(key.secret, _TABLE, tenant, kid)
         made = await insert_signing_key(connection, tenant=tenant, kid=kid, secret=sealed, request=request)
+        await record(connection, Entry(action=Action.SIGNING_KEY_MADE, by=by, detail={"kid": kid}))
         return MadeKey(key, SigningKeyRow(kid, KeyState.SIGNING, made, sealed))
 
     def _read_for_all(self, tenant: int) -> asyncio.Task[TenantKeys]:
@@ -151,8 +161,13 @@ class SigningKeys:
         if (under_way := self._reads.get(tenant)) is not None:
             return under_way
         task = self._reads[tenant] = asyncio.create_task(self._read(tenant))
-        task.add_done_callback(lambda _: self._reads.pop(tenant, None))
+        task.add_done_callback(lambda done: self._end_read(tenant, done))
         return task
+
+    def _end_read(self, tenant: int, done: asyncio.Task[TenantKeys]) -> None:
+        del self._reads[tenant]
+        if not done.cancelled():
+            done.exception()  # whoever waits for it is told; for a renewal nobody does
 
     async def _read(self, tenant: int) -> TenantKeys:
         began = time.monotonic()

@@ -1,7 +1,9 @@
 """The story of a key's end: what it signed opens nothing any more, within seconds, wherever it is asked for."""
 
+from tintype.db.audit import record
 from tintype.db.pool import Database
 from tintype.db.signing_keys import list_signing_keys, retire_signing_key
+from tintype.domain.audit import Action, Entry, Requester
 from tintype.domain.errors import Code, Problem
 from tintype.domain.signing import KeyState
 from tintype.storage.signing_keys import SigningKeys
@@ -14,12 +16,13 @@ class RetireSigningKey:
         self._database = database
         self._keys = keys
 
-    async def __call__(self, tenant: int, kid: str) -> None:
+    async def __call__(self, tenant: int, kid: str, by: Requester) -> None:
         """Retire the key; `Problem` not_found when there is no such valid one, conflict when it signs."""
         async with self._database.transaction(tenant) as connection:
             if not await retire_signing_key(connection, tenant=tenant, kid=kid):
                 rows = await list_signing_keys(connection, tenant=tenant)
                 raise _refusal({row.kid: row.state for row in rows}.get(kid))
+            await record(connection, Entry(action=Action.SIGNING_KEY_REVOKED, by=by, detail={"kid": kid}))
         self._keys.forget(tenant)
 
 

@@ -1,16 +1,18 @@
 """The story of a signed URL: who may give an image away by an address, and until when.
 
-Whoever may read an image of their own, or of the tenant's, may hand on what they read. Nothing is stored of it: the
-same question within a window has the same answer, and the tenant's first key is made in the transaction that first
-needs one.
+Whoever may read an image of their own, or of the tenant's, may hand on what they read. The URL is stored nowhere: the
+same question within a window has the same answer. Who asked is written down, in the same transaction; a tenant's first
+key is made in the one that first needs it.
 """
 
 from dataclasses import dataclass
 from typing import Final
 
+from tintype.db.audit import record
 from tintype.db.clock import DatabaseClock
 from tintype.db.images import get_image
 from tintype.db.pool import Clash, Database
+from tintype.domain.audit import Action
 from tintype.domain.change import ChangeRequest, refuse_unless_live
 from tintype.domain.errors import Code, Problem
 from tintype.domain.image import SERVED, Image
@@ -38,8 +40,8 @@ class SignUrl:
         self._clock = clock
         self._keys = keys
 
-    async def __call__(self, request: ChangeRequest, lifetime: int) -> Signing:
-        """Return what an address of the image is signed with that is to live for `lifetime` seconds.
+    async def __call__(self, request: ChangeRequest, size: str, lifetime: int) -> Signing:
+        """Return what an address of this size of the image is signed with that is to live for `lifetime` seconds.
 
         `Problem` as `ChangeRequest.permitted` says, image.gone when it has expired, conflict when it is in the trash,
         image.not_ready when nothing of it is shown.
@@ -47,17 +49,19 @@ class SignUrl:
         await self._clock.refresh()
         for _ in range(ATTEMPTS):
             try:
-                return await self._sign(request, lifetime)
+                return await self._sign(request, size, lifetime)
             except Clash:
                 continue
         raise Problem(Code.UNAVAILABLE, "No key could be made to sign with. Try again in a moment.", retry_after=1)
 
-    async def _sign(self, request: ChangeRequest, lifetime: int) -> Signing:
+    async def _sign(self, request: ChangeRequest, size: str, lifetime: int) -> Signing:
         async with self._database.transaction(request.tenant) as connection:
             image = request.permitted(await get_image(connection, request.image_id))
             now = self._clock.now()
             refuse_unless_live(image, now)
             if image.state not in SERVED:
                 raise Problem(Code.IMAGE_NOT_READY, f"This image is {image.state}: there is nothing to show.")
-            key = await self._keys.signing(connection, image.tenant)
-        return Signing(key, image, expiry(now.timestamp(), lifetime))
+            key = await self._keys.signing(connection, image.tenant, request.by)
+            expires = expiry(now.timestamp(), lifetime)
+            await record(connection, request.entry(Action.URL_SIGNED, image, size=size, expires=expires, kid=key.kid))
+        return Signing(key, image, expires)

@@ -15,7 +15,8 @@ from dataclasses import dataclass, fields, replace
 from datetime import timedelta
 from typing import Final
 
-from tintype.db.account_images import take_place
+from tintype.db.account_images import lock_place, take_place
+from tintype.db.audit import record
 from tintype.db.blobs import insert_ref
 from tintype.db.clock import DatabaseClock
 from tintype.db.idempotency import find_answer, keep_answer
@@ -27,6 +28,7 @@ from tintype.db.pool import Clash, Connection, Database
 from tintype.db.usage import count_usage
 from tintype.domain.actor import Actor
 from tintype.domain.attachment import attach, place_of
+from tintype.domain.audit import Action, Entry, Requester, image_object
 from tintype.domain.errors import Code, Problem
 from tintype.domain.idempotency import Attempt, IdempotencyKey, answer_again, fingerprint
 from tintype.domain.image import LIVE, Attachment, Image, State, move
@@ -57,6 +59,13 @@ class Submission:
     attached_to: Attachment | None = None
     sha256: bytes | None = None
     """Of the file, when the caller knows it: other bytes are refused."""
+    address: str | None = None
+    """Where the caller is, as far as that may be written down."""
+
+    @property
+    def by(self) -> Requester:
+        """Who sends it, as the audit log knows them."""
+        return Requester(self.actor, self.address)
 
     def fingerprint(self, source_sha256: bytes) -> bytes:
         """Return what tells this upload, of a file with that SHA-256, from another one of the same caller."""
@@ -64,7 +73,7 @@ class Submission:
         return fingerprint("POST /images", said | {"kind": self.kind.name}, source_sha256)
 
 
-_NOT_SAID: Final = frozenset({"tenant", "actor", "sha256"})
+_NOT_SAID: Final = frozenset({"tenant", "actor", "sha256", "address"})
 """Who says it, and what the file's own digest says."""
 
 
@@ -169,7 +178,7 @@ class UploadImage:
         for _ in range(ID_ATTEMPTS):
             accepted = self._draw(submission, clean, attempt.what.key.bucket if attempt else None)
             try:
-                accepted = await self._commit(accepted, clean, attempt)
+                accepted = await self._commit(accepted, clean, attempt, submission.by)
             except Clash:
                 continue
             except _AnsweredMeanwhile:
@@ -228,15 +237,16 @@ class UploadImage:
         )
         return Accepted(image, deduplicated=False, write_token=write_token, read_token=read_token)
 
-    async def _commit(self, accepted: Accepted, clean: CleanBytes, attempt: _Attempt | None) -> Accepted:
+    async def _commit(self, accepted: Accepted, clean: CleanBytes, attempt: _Attempt | None, by: Requester) -> Accepted:
         """Write everything in one transaction, and return what was accepted with what that found out."""
         image = accepted.image
         tenant, sha256, owner = image.tenant, image.sha256, image.uploader
         async with self._database.transaction(tenant) as connection:
+            replaced = await _lock_place(connection, image)
             duplicate = await self._intake.claim(connection, tenant, clean, owner=owner)
             await insert_ref(connection, tenant=tenant, sha256=sha256, image=image.id, version=1, owner=owner)
             await insert_image(connection, image, sanitiser_version=SANITISER_VERSION)
-            await _take_place(connection, image)
+            await _take_place(connection, image, replaced, by)
             await enqueue_process_image(connection, tenant=tenant, image=image.id, version=1)
             accepted = replace(accepted, deduplicated=duplicate)
             if attempt is not None:
@@ -253,19 +263,32 @@ def _attempt(repeatable: Repeatable | None, submission: Submission, source_sha25
     return _Attempt(Attempt(repeatable.key, submission.fingerprint(source_sha256)), repeatable.answer)
 
 
-async def _take_place(connection: Connection, image: Image) -> None:
+async def _lock_place(connection: Connection, image: Image) -> int | None:
+    """Return which avatar or banner this one replaces, if any. The account's lock comes before every other."""
+    place = place_of(image)
+    if place is None or image.owner is None:
+        return None
+    active, before = await lock_place(connection, account=image.owner, place=place)
+    if not active:
+        raise Problem(Code.ACCOUNT_SUSPENDED, "This account is suspended or deleted.")
+    return before
+
+
+async def _take_place(connection: Connection, image: Image, before: int | None, by: Requester) -> None:
     """Make an avatar or a banner its account's one; the one that it replaces goes into the trash."""
     place = place_of(image)
     if place is None or image.owner is None:
         return
-    taken, before = await take_place(connection, account=image.owner, place=place, image=image.id)
-    if not taken:
-        raise Problem(Code.ACCOUNT_SUSPENDED, "This account is suspended or deleted.")
+    await take_place(connection, account=image.owner, place=place, image=image.id, before=before)
     old = await lock_image(connection, before) if before is not None else None
-    if old is not None and old.state in LIVE:
-        move(old.state, State.TRASHED)
-        await trash(connection, old.id)
-        await notify_at_once(connection, old.id)
+    if old is None or old.state not in LIVE:
+        return
+    move(old.state, State.TRASHED)
+    await trash(connection, old.id)
+    detail = {"replaced_by": image_object(image.id)}
+    entry = Entry(action=Action.IMAGE_TRASHED, by=by, account=old.owner, object=image_object(old.id), detail=detail)
+    await record(connection, entry)
+    await notify_at_once(connection, old.id)
 
 
 async def _keep(connection: Connection, accepted: Accepted, attempt: _Attempt) -> None:

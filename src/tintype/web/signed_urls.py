@@ -59,10 +59,13 @@ async def sign_url(
 ) -> Response[SignedUrlJson]:
     """Return a signed address."""
     _refuse_length(data.expires_in)
-    signing = await story(await change_request(request, images, image_id, Scope.IMAGES_READ), data.expires_in)
+    change = await change_request(request, images, image_id, Scope.IMAGES_READ)
+    record = await images.records.get(ref_of(image_id))
+    change.permitted(record.image)  # who may not is told so before they are told of sizes
+    name = _name(record.image, data, record.presets)
+    signing = await story(change, name, data.expires_in)
     image = signing.image
-    presets = (await images.records.get(ref_of(image_id))).presets
-    path = f"/i/{image.ref}/{_name(image, data, presets)}"
+    path = f"/i/{image.ref}/{name}"
     url = images.base_url(request) + signed_url(signing.key, path, image.version, signing.expires)
     ends = datetime.fromtimestamp(signing.expires, UTC)
     if image.expires_at is not None:

@@ -10,12 +10,14 @@ from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath
 
 from tintype.domain.actor import Actor, Scope
+from tintype.domain.audit import Requester
 from tintype.domain.errors import Code, Problem
 from tintype.domain.idempotency import read_key
 from tintype.domain.signing import KeyState
 from tintype.storage.signing_keys import SigningKeys
 from tintype.usecases.retire_signing_key import RetireSigningKey
-from tintype.web.auth import Authenticator, Credentials
+from tintype.web.auth import Authenticator
+from tintype.web.client_address import Proxies
 from tintype.web.image_json import utc_time
 from tintype.web.images_api import UNSHARED
 from tintype.web.openapi import MakeOperation, problems
@@ -30,14 +32,17 @@ class SigningKeysApi:
     keys: SigningKeys
     retire: RetireSigningKey
     authenticator: Authenticator
+    proxies: Proxies
 
-    async def operator(self, request: ApiRequest) -> Actor:
+    async def operator(self, request: ApiRequest) -> tuple[Actor, Requester]:
         """Return who asks; `Problem` for whoever is not the tenant's operator."""
-        actor = await self.authenticator.actor(Credentials.of(request.headers, request.method))
-        if actor is None:
+        peer = request.client.host if request.client else ""
+        address = self.proxies.client_of(peer, request.headers)
+        caller = await self.authenticator.caller(request.headers, address, method=request.method)
+        if caller.actor is None:
             raise Problem(Code.AUTH_REQUIRED, "Signing keys are the operator's. Send an API key as Bearer, or sign in.")
-        actor.need_all(Scope.TENANT)
-        return actor
+        caller.actor.need_all(Scope.TENANT)
+        return caller.actor, caller.requester
 
 
 class SigningKeyJson(msgspec.Struct, kw_only=True):
@@ -68,7 +73,7 @@ class SigningKeyListJson(msgspec.Struct):
 )
 async def list_signing_keys(request: ApiRequest, api: NamedDependency[SigningKeysApi]) -> Response[SigningKeyListJson]:
     """Return the tenant's valid keys."""
-    actor = await api.operator(request)
+    actor, _ = await api.operator(request)
     rows = await api.keys.listed(actor.tenant)
     return Response(
         SigningKeyListJson(
@@ -90,9 +95,9 @@ async def list_signing_keys(request: ApiRequest, api: NamedDependency[SigningKey
 )
 async def rotate_signing_key(request: ApiRequest, api: NamedDependency[SigningKeysApi]) -> Response[NewSigningKeyJson]:
     """Return the new key with its secret."""
-    actor = await api.operator(request)
+    actor, by = await api.operator(request)
     again = read_key(request.headers.getall("idempotency-key", []), actor.name)
-    made = await api.keys.rotate(actor.tenant, again.digest if again else None)
+    made = await api.keys.rotate(actor.tenant, again.digest if again else None, by)
     secret = base64.urlsafe_b64encode(made.key.secret).rstrip(b"=").decode()
     return Response(
         NewSigningKeyJson(
@@ -112,8 +117,8 @@ async def rotate_signing_key(request: ApiRequest, api: NamedDependency[SigningKe
 )
 async def retire_signing_key(request: ApiRequest, api: NamedDependency[SigningKeysApi], kid: FromPath[str]) -> None:
     """Retire the key."""
-    actor = await api.operator(request)
-    await api.retire(actor.tenant, kid[:100].replace("\0", ""))
+    actor, by = await api.operator(request)
+    await api.retire(actor.tenant, kid[:100].replace("\0", ""), by)
 
 
 def signing_key_routes(api: SigningKeysApi) -> Router:

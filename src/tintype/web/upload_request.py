@@ -114,6 +114,7 @@ def _check(given: Sequence[tuple[str, str]], kind: UploadKind, caller: Caller) -
         expires_in=check_expires_in(values["expires_in"], errors) if "expires_in" in values else None,
         attached_to=_attachment(values, errors),
         sha256=read_sha256(values, errors),
+        address=caller.noted,
     )
     if errors:
         raise invalid(errors)
