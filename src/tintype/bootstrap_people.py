@@ -19,6 +19,7 @@ from tintype.db.pool import Database
 from tintype.periodic import PeriodicTask
 from tintype.ports.mailer import Mailer
 from tintype.ports.password_hasher import PasswordHasher
+from tintype.reads.account_pictures import AccountPictures
 from tintype.reads.accounts import Accounts
 from tintype.settings import Settings
 from tintype.storage.sealing import Sealer
@@ -79,6 +80,8 @@ def people_routes(beneath: Beneath) -> list[Router]:
         change_account=ChangeAccount(database=database),
         end_sessions=EndSessions(database=database),
         accounts=Accounts(database),
+        account_pictures=AccountPictures(database),
+        public_url=settings.public_url,
         sign_up_open=settings.accounts.sign_up,
         secure=come_by_https(settings),
     )

@@ -15,6 +15,7 @@ from tintype.db.accounts import (
     save_decision,
     save_profile,
 )
+from tintype.db.notify import notify_account_at_once
 from tintype.db.pool import Connection, Database
 from tintype.domain.account import Account, AccountState, Decision, ends_operation, move, permit
 from tintype.domain.actor import Actor
@@ -64,6 +65,8 @@ class ChangeAccount:
             if decision.state is not None:
                 move(before.state, decision.state)
             await save_decision(connection, account, decision)
+            if decision.state is not None:
+                await notify_account_at_once(connection, account)  # its images are shown, or are not, from now on
             return await _reread(connection, account)
 
 

@@ -1,11 +1,14 @@
 """Accounts and sessions as clients see them. Presents what was read; asks nothing."""
 
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Literal
 
 import msgspec
 
 from tintype.domain.account import SESSION_PREFIX, Account
 from tintype.domain.ids import public_id
+from tintype.domain.image import Image
 from tintype.domain.session import Session
 from tintype.web.image_json import utc_time
 
@@ -83,7 +86,28 @@ class SessionListJson(msgspec.Struct):
     next: None
 
 
-def present_account(account: Account) -> AccountJson:
+@dataclass(frozen=True, slots=True)
+class Pictures:
+    """The images of accounts that there is something to show of, by id, and where clients reach them."""
+
+    images: Mapping[int, Image]
+    base_url: str
+
+    def url(self, image_id: int | None) -> str | None:
+        """Return where the image is, in the largest size that its kind is made in; None for what is not shown."""
+        image = self.images.get(image_id) if image_id is not None else None
+        if image is None:
+            return None
+        sizes = sorted(image.recipe.presets, key=lambda preset: preset.transform.width * preset.transform.height)
+        name = sizes[-1].name if sizes else f"original.{image.format.extension}"
+        return f"{self.base_url}/i/{image.ref}/{name}?v={image.version}"
+
+
+NO_PICTURES: Final = Pictures({}, "")
+"""Of an account that has just been made."""
+
+
+def present_account(account: Account, pictures: Pictures) -> AccountJson:
     """Return what everybody may see. What counts is counted by the social layer, and 0 without it."""
     return AccountJson(
         id=account.public_id,
@@ -91,8 +115,8 @@ def present_account(account: Account) -> AccountJson:
         name=account.name,
         bio=account.bio,
         links=account.links,
-        avatar=None,
-        banner=None,
+        avatar=pictures.url(account.avatar),
+        banner=pictures.url(account.banner),
         private=account.private,
         followers=0,
         following=0,
@@ -102,10 +126,10 @@ def present_account(account: Account) -> AccountJson:
     )
 
 
-def present_own_account(account: Account) -> OwnAccountJson:
+def present_own_account(account: Account, pictures: Pictures) -> OwnAccountJson:
     """Return what the account itself, and who decides about it, may see."""
     return OwnAccountJson(
-        **msgspec.structs.asdict(present_account(account)),
+        **msgspec.structs.asdict(present_account(account, pictures)),
         email=account.email,
         email_verified=account.email_verified_at is not None,
         has_password=account.password_hash is not None,

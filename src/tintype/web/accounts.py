@@ -15,6 +15,7 @@ from tintype.usecases.sign_in import SignedIn
 from tintype.usecases.sign_up import NewAccount
 from tintype.web.account_fields import email_of, handle_of, password_of, profile_of
 from tintype.web.account_json import (
+    NO_PICTURES,
     AccountJson,
     AccountListJson,
     OpenedSessionJson,
@@ -54,7 +55,7 @@ async def sign_up(request: ApiRequest, api: NamedDependency[AccountsApi]) -> Res
     wanted = _new_account(Fields(await read_json(request, api.body_limits), "handle", "email", "password"))
     tenant = await api.authenticator.tenant_of(request.headers)
     account = await api.sign_up(wanted, tenant=tenant, visitor=api.visitor(request))
-    return Response(present_own_account(account), status_code=201, headers=account_headers(account))
+    return Response(present_own_account(account, NO_PICTURES), status_code=201, headers=account_headers(account))
 
 
 @post(
@@ -73,7 +74,7 @@ async def set_up(request: ApiRequest, api: NamedDependency[AccountsApi]) -> Resp
     token = fields.text("token")
     wanted = _new_account(fields)
     account, session = await api.sign_up.set_up(token, wanted, visitor=api.visitor(request))
-    return api.opened(SignedIn(account, session, api.sign_in.device_of(account)))
+    return api.opened(SignedIn(account, session, api.sign_in.device_of(account)), NO_PICTURES)
 
 
 @get(
@@ -92,7 +93,8 @@ async def get_account(
     decides = caller.actor is not None and caller.actor.may(Scope.ACCOUNTS, tenant=caller.tenant, owner=None)
     if found is None or not (decides or found.state is AccountState.ACTIVE):
         raise Problem(Code.NOT_FOUND, "There is nobody of this name.")
-    shown = present_own_account(found) if decides else present_account(found)
+    pictures = await api.pictures(request, found)
+    shown = present_own_account(found, pictures) if decides else present_account(found, pictures)
     return Response(shown, headers=UNSHARED)
 
 
@@ -113,7 +115,8 @@ async def list_accounts(
     states = (only,) if only is not None else (AccountState.ACTIVE, AccountState.SUSPENDED)
     page = await api.accounts.page(actor.tenant, states=states, before=_before(cursor), limit=limit)
     more = page[limit - 1].id if len(page) > limit else None
-    items = [present_own_account(account) for account in page[:limit]]
+    pictures = await api.pictures(request, *page[:limit])
+    items = [present_own_account(account, pictures) for account in page[:limit]]
     following = public_id(ACCOUNT_PREFIX, more) if more is not None else None
     return Response(AccountListJson(items, following), headers=UNSHARED)
 
@@ -150,7 +153,8 @@ async def decide_about_account(
         raise Problem(Code.NOT_FOUND, "There is nobody of this name.")
     expected = parse_if_match(request.headers.get("if-match"))
     decided = await api.change_account.decide(caller.tenant, decision, found.id, actor=caller.actor, expected=expected)
-    return Response(present_own_account(decided), headers=account_headers(decided))
+    shown = present_own_account(decided, await api.pictures(request, decided))
+    return Response(shown, headers=account_headers(decided))
 
 
 def _decision(fields: Fields) -> Decision:
@@ -172,7 +176,8 @@ async def get_own_account(request: ApiRequest, api: NamedDependency[AccountsApi]
     """Return the account that asks."""
     own = await api.own(request)
     account = await api.accounts.own(own.tenant, own.account)
-    return Response(present_own_account(account), headers=account_headers(account))
+    shown = present_own_account(account, await api.pictures(request, account))
+    return Response(shown, headers=account_headers(account))
 
 
 @patch(
@@ -195,7 +200,8 @@ async def change_own_account(request: ApiRequest, api: NamedDependency[AccountsA
     account = await api.change_account.profile(
         own.tenant, own.account, lambda account: replace(account, **changes), expected=expected
     )
-    return Response(present_own_account(account), headers=account_headers(account))
+    shown = present_own_account(account, await api.pictures(request, account))
+    return Response(shown, headers=account_headers(account))
 
 
 def account_routes(api: AccountsApi) -> Router:

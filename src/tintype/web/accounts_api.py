@@ -10,17 +10,18 @@ from tintype.domain.account import Account
 from tintype.domain.actor import Actor, Scope
 from tintype.domain.errors import Code, Problem
 from tintype.domain.session import LONGEST
+from tintype.reads.account_pictures import AccountPictures
 from tintype.reads.accounts import Accounts
 from tintype.usecases.change_account import ChangeAccount
 from tintype.usecases.end_sessions import EndSessions
 from tintype.usecases.sign_in import SignedIn, SignIn
 from tintype.usecases.sign_up import SignUp, Visitor
-from tintype.web.account_json import OpenedSessionJson, present_own_account
+from tintype.web.account_json import OpenedSessionJson, Pictures, present_own_account
 from tintype.web.auth import SESSION_COOKIE, Authenticator, Caller, cookie_in
 from tintype.web.body import BodyLimits
 from tintype.web.client_address import Proxies, counted_as
 from tintype.web.image_json import utc_time
-from tintype.web.images_api import UNSHARED, ApiRequest
+from tintype.web.images_api import UNSHARED, ApiRequest, base_url_of
 
 DEVICE_COOKIE: Final = "tintype_device"
 """Says that somebody signed in with this browser before; opens nothing. See `domain/attempt_limits.py`."""
@@ -41,6 +42,8 @@ class AccountsApi:
     change_account: ChangeAccount
     end_sessions: EndSessions
     accounts: Accounts
+    account_pictures: AccountPictures
+    public_url: str | None
     sign_up_open: bool
     secure: bool
 
@@ -67,13 +70,18 @@ class AccountsApi:
             raise Problem(Code.AUTH_FORBIDDEN, "This API key is the tenant's, which has no account. Sign in.")
         return OwnCaller(actor, actor.account, caller.session)
 
-    def opened(self, signed_in: SignedIn) -> Response[OpenedSessionJson]:
+    async def pictures(self, request: ApiRequest, *accounts: Account) -> Pictures:
+        """Return the avatars and banners of these accounts, which are of one tenant."""
+        images = await self.account_pictures.of(accounts[0].tenant, accounts) if accounts else {}
+        return Pictures(images, base_url_of(request, self.public_url))
+
+    def opened(self, signed_in: SignedIn, pictures: Pictures) -> Response[OpenedSessionJson]:
         """Return the answer that begins a session: its token, once, and as a cookie for browsers."""
         session, account = signed_in.session, signed_in.account
         shown = OpenedSessionJson(
             token=session.token.reveal(),
             csrf_token=self.authenticator.csrf_token(session.token.id),
-            account=present_own_account(account),
+            account=present_own_account(account, pictures),
             expires_at=utc_time(session.expires_at),
         )
         answer: Response[OpenedSessionJson] = Response(shown, status_code=201, headers=UNSHARED)

@@ -12,10 +12,10 @@ from litestar.params import FromPath, QueryParameter
 from tintype.db.api_keys import ApiKey
 from tintype.domain.actor import EVERY_SCOPE, Actor, Scope
 from tintype.domain.api_key import MAX_KEY_NAME_CHARACTERS
-from tintype.domain.audit import ACCOUNT_PREFIX, Requester
+from tintype.domain.audit import Requester
 from tintype.domain.errors import Code, FieldError, Problem
 from tintype.domain.idempotency import Attempt, fingerprint, read_key
-from tintype.domain.ids import KEY_PREFIX, BadId, base62, parse_public_id, public_id
+from tintype.domain.ids import ACCOUNT_PREFIX, KEY_PREFIX, BadId, base62, parse_public_id, public_id
 from tintype.domain.tokens import Purpose
 from tintype.reads.api_keys import ApiKeys
 from tintype.usecases.create_api_key import CreateApiKey, RepeatableKey, WantedKey

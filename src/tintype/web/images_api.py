@@ -65,7 +65,7 @@ class ImagesApi:
 
     def base_url(self, request: ApiRequest) -> str:
         """Return where clients reach us: as configured, else as this one did."""
-        return self.public_url or f"{request.scope['scheme']}://{request.headers.get('host', 'localhost')}"
+        return base_url_of(request, self.public_url)
 
     async def caller(self, request: ApiRequest) -> Caller:
         """Return who asks."""
@@ -75,6 +75,11 @@ class ImagesApi:
         """Return where the client is."""
         peer = request.client.host if request.client else ""
         return self.proxies.client_of(peer, request.headers)
+
+
+def base_url_of(request: ApiRequest, public_url: str | None) -> str:
+    """Return where clients reach us: as configured, else as this one did."""
+    return public_url or f"{request.scope['scheme']}://{request.headers.get('host', 'localhost')}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -139,14 +139,6 @@ class OwnerOperation(Operation):
 
 
 @dataclass
-class MakeOperation(Operation):
-    """A POST that makes something which belongs to no image."""
-
-    def __post_init__(self) -> None:
-        self.parameters = [*(self.parameters or []), IDEMPOTENCY_KEY]
-
-
-@dataclass
 class RepeatableOperation(OwnerOperation):
     """A POST that makes something of an image."""
 

@@ -51,7 +51,8 @@ async def sign_in(request: ApiRequest, api: NamedDependency[AccountsApi]) -> Res
         agent=visitor.agent,
         device=device_of(request.headers),
     )
-    return api.opened(await api.sign_in(attempt))
+    signed_in = await api.sign_in(attempt)
+    return api.opened(signed_in, await api.pictures(request, signed_in.account))
 
 
 @get("/session", operation_id="getSession", summary="Look at your session", responses=problems(401, 403, 503))
@@ -64,7 +65,7 @@ async def get_session(request: ApiRequest, api: NamedDependency[AccountsApi]) ->
     shown = OwnSessionJson(
         id=session_name(session.id),
         csrf_token=api.authenticator.csrf_token(session.id),
-        account=present_own_account(account),
+        account=present_own_account(account, await api.pictures(request, account)),
         expires_at=utc_time(session.expires_at),
     )
     return Response(shown, headers=UNSHARED)

@@ -20,7 +20,7 @@ from tintype.web.auth import Authenticator
 from tintype.web.client_address import Proxies
 from tintype.web.image_json import utc_time
 from tintype.web.images_api import UNSHARED
-from tintype.web.openapi import MakeOperation, problems
+from tintype.web.openapi import RepeatableCreation, problems
 
 ApiRequest = Request[object, object, AppState]
 
@@ -87,7 +87,7 @@ async def list_signing_keys(request: ApiRequest, api: NamedDependency[SigningKey
     "/signing-keys",
     status_code=201,
     operation_id="rotateSigningKey",
-    operation_class=MakeOperation,
+    operation_class=RepeatableCreation,
     summary="Make the key that signs from now on",
     description="The one before it goes on verifying what it signed, until it is retired or another one is made: two "
     "are valid at most. Known everywhere within five seconds.",
