@@ -74,7 +74,7 @@ async def set_up(request: ApiRequest, api: NamedDependency[AccountsApi]) -> Resp
     token = fields.text("token")
     wanted = _new_account(fields)
     account, session = await api.sign_up.set_up(token, wanted, visitor=api.visitor(request))
-    return api.opened(SignedIn(account, session, api.sign_in.device_of(account)), NO_PICTURES)
+    return await api.opened(request, SignedIn(account, session, api.sign_in.device_of(account)))
 
 
 @get(

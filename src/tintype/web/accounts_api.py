@@ -75,13 +75,13 @@ class AccountsApi:
         images = await self.account_pictures.of(accounts[0].tenant, accounts) if accounts else {}
         return Pictures(images, base_url_of(request, self.public_url))
 
-    def opened(self, signed_in: SignedIn, pictures: Pictures) -> Response[OpenedSessionJson]:
+    async def opened(self, request: ApiRequest, signed_in: SignedIn) -> Response[OpenedSessionJson]:
         """Return the answer that begins a session: its token, once, and as a cookie for browsers."""
         session, account = signed_in.session, signed_in.account
         shown = OpenedSessionJson(
             token=session.token.reveal(),
             csrf_token=self.authenticator.csrf_token(session.token.id),
-            account=present_own_account(account, pictures),
+            account=present_own_account(account, await self.pictures(request, account)),
             expires_at=utc_time(session.expires_at),
         )
         answer: Response[OpenedSessionJson] = Response(shown, status_code=201, headers=UNSHARED)

@@ -98,7 +98,7 @@ class FactorsApi:
         async with self.database.lookup() as connection:
             await self.limits.give_back(connection, tenant=caller.tenant, charges=begin_charges(address=caller.address))
         device = self.accounts.sign_in.device_of(begun.account)
-        return self.accounts.opened(SignedIn(begun.account, begun.session, device))
+        return await self.accounts.opened(request, SignedIn(begun.account, begun.session, device))
 
 
 def _short(fields: Fields, name: str) -> str | None:

@@ -51,8 +51,7 @@ async def sign_in(request: ApiRequest, api: NamedDependency[AccountsApi]) -> Res
         agent=visitor.agent,
         device=device_of(request.headers),
     )
-    signed_in = await api.sign_in(attempt)
-    return api.opened(signed_in, await api.pictures(request, signed_in.account))
+    return await api.opened(request, await api.sign_in(attempt))
 
 
 @get("/session", operation_id="getSession", summary="Look at your session", responses=problems(401, 403, 503))
