@@ -56,6 +56,7 @@ from tintype.usecases.purge_image import PurgeImage
 from tintype.usecases.repeat_request import RepeatRequest
 from tintype.usecases.replace_content import ReplaceContent
 from tintype.usecases.reprocess_image import ReprocessImage
+from tintype.usecases.reseal_secrets import ResealSecrets
 from tintype.usecases.sweep_images import SweepImages
 from tintype.usecases.sweep_requests import sweep_requests
 from tintype.usecases.trash_image import TrashImage
@@ -381,6 +382,8 @@ def _periodic_tasks(settings: Settings, parts: _Parts) -> Iterator[PeriodicTask]
     yield PeriodicTask("gc", schedule["gc"], upkeep.collect_garbage)
     yield PeriodicTask("sweep_requests", schedule["sweep_requests"], lambda: sweep_requests(parts.database))
     yield from people_tasks(settings, parts.database)
+    reseal_secrets = ResealSecrets(database=parts.database, sealer=sealer(settings))
+    yield PeriodicTask("reseal", schedule["reseal"], reseal_secrets)
     yield PeriodicTask("verify", schedule["verify"], lambda: upkeep.verify(notice=_log_violation))
 
 

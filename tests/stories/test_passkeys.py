@@ -194,7 +194,7 @@ async def test_an_answer_that_is_not_sound_is_refused(owner: Owner, bend: Callab
 @pytest.mark.parametrize("bend", [other_origin, other_port, nobody_unlocked_it])
 async def test_a_registration_that_is_not_sound_is_refused(owner: Owner, bend: Callable[[Device], None]) -> None:
     bend(owner.device)
-    with pytest.raises(Problem, match="not sound"):
+    with pytest.raises(Problem, match="not the answer of a passkey"):
         await owner.register()
 
 
@@ -212,7 +212,7 @@ async def test_what_is_no_credential_at_all_is_refused(owner: Owner, credential:
     await owner.refused(credential)
     with pytest.raises(Problem) as caught:
         await owner.register({**credential, "type": "public-key"})
-    assert caught.value.code is Code.AUTH_PASSKEY_INVALID
+    assert caught.value.code is Code.FACTOR_INVALID
 
 
 async def test_another_tenant_s_passkey_is_not_known(owner: Owner) -> None:

@@ -15,6 +15,7 @@ from tintype.domain.errors import Code, Problem
 from tintype.domain.ids import bucket_of
 from tintype.domain.own_account import Own
 from tintype.storage.sealing import Sealer
+from tintype.usecases.reseal_secrets import ResealSecrets
 from tintype.usecases.second_factor import STEP_SECONDS, SecondFactor
 
 pytestmark = pytest.mark.anyio
@@ -139,7 +140,7 @@ async def test_an_app_is_asked_for_only_once_it_was_confirmed(owner: Owner) -> N
     await owner.factor.check(other, None)
     again = await owner.factor.begin(other, name="grace")
     assert enrolment.secret != again.secret
-    with pytest.raises(Problem, match="wrong"):
+    with pytest.raises(Problem, match="not of the app"):
         await owner.factor.confirm(other, pyotp.TOTP(enrolment.secret).at(owner.clock.now()))
 
 
@@ -207,3 +208,25 @@ async def test_the_audit_log_tells_what_became_of_a_factor(owner: Owner) -> None
         ("factor.recovery_codes_made", "done"),
         ("factor.removed", "done"),
     ]
+
+
+async def test_after_a_change_of_the_server_key_everything_is_sealed_anew_and_the_old_key_can_go(owner: Owner) -> None:
+    place, tenant = "signing_keys", owner.own.tenant
+    with psycopg.connect(owner.url, options="-c search_path=tintype") as connection:
+        connection.execute("DELETE FROM totp WHERE account <> %s", [owner.own.account])
+        for kid, sealer in (("old00001", Sealer(OLD)), ("lost0001", Sealer(b"a key that nobody has any more"))):
+            connection.execute(
+                "INSERT INTO signing_keys (tenant, kid, state, secret) VALUES (%s, %s, %s, %s)",
+                [tenant, kid, "signing" if kid == "old00001" else "verifying", sealer.seal(b"key", place, tenant, kid)],
+            )
+    async with opened(owner.url) as database:
+        reseal = ResealSecrets(database=database, sealer=Sealer(NEW, OLD))
+        report = await reseal()
+        assert report == {"resealed": 2, "unreadable": 1}
+        assert await reseal() == {"resealed": 0, "unreadable": 1}
+        owner.factor = SecondFactor(database=database, clock=owner.clock, sealer=Sealer(NEW), limits=LIMITS)
+        await owner.check(owner.code())
+    with psycopg.connect(owner.url, options="-c search_path=tintype") as connection:
+        row = connection.execute("SELECT secret FROM signing_keys WHERE kid = 'old00001'").fetchone()
+    assert row is not None
+    assert Sealer(NEW).open(row[0], place, tenant, "old00001") == b"key"

@@ -57,7 +57,7 @@ class Sealer:
 
     def seal(self, secret: bytes, table: str, *row: int | str) -> bytes:
         """Return the secret as it may lie in this row of the table, whose primary key is `row`."""
-        head, nonce = VERSION + self._current.id, secrets.token_bytes(NONCE_BYTES)
+        head, nonce = self.mark, secrets.token_bytes(NONCE_BYTES)
         return head + nonce + self._current.cipher.encrypt(nonce, secret, _place(head, table, row))
 
     def open(self, sealed: bytes, table: str, *row: int | str) -> bytes:
@@ -71,9 +71,14 @@ class Sealer:
         except (InvalidTag, ValueError) as error:  # ValueError: it is too short to hold a nonce
             raise SealBroken(f"a secret of {table} was changed, or belongs to another row") from error
 
+    @property
+    def mark(self) -> bytes:
+        """What values begin with that are sealed under the key of now."""
+        return VERSION + self._current.id
+
     def is_current(self, sealed: bytes) -> bool:
-        """Return whether it is sealed under the key of now. What is not is sealed anew when it is next used."""
-        return sealed[:_HEAD_BYTES] == VERSION + self._current.id
+        """Return whether it is sealed under the key of now. What is not is sealed anew (`reseal_secrets.py`)."""
+        return sealed[:_HEAD_BYTES] == self.mark
 
 
 def _place(head: bytes, table: str, row: Sequence[int | str]) -> bytes:
