@@ -21,9 +21,10 @@ from typing import Any, Final
 import httpx
 
 import samples
-from actors import Asker, Askers, add_passkey
+from actors import Asker, Askers, add_passkey, make_person
 from product import Product
 from queued import bury, dead_letter_of
+from tintype.domain.ids import bucket_of, public_id
 
 COLUMNS: Final = (
     *(Asker.ANONYMOUS, Asker.OWNER, Asker.STRANGER, Asker.SUSPENDED, Asker.OTHER_KEY, Asker.OTHER_ACCOUNT),
@@ -103,6 +104,9 @@ POST   /api/v1/sessions/passkey                401  401  401  401  401  401  401
 GET    /api/v1/sessions/oidc                   ok   ok   ok   ok   ok   ok   ok   ok   ok   ok   ok   ok
 GET    /api/v1/sessions/oidc/{provider}        404  404  404  404  404  404  404  404  404  404  404  404
 GET    /api/v1/sessions/oidc/{provider}/callback 404  404  404  404  404  404  404  404  404  404  404  404
+# Leaving
+DELETE /api/v1/account                         401  in   in   403  403  in   in   in   403  403  401  401
+GET    /api/v1/account-deletions/{deletion}    401  404  404  403  404  404  404  ok   ok   404  401  401
 # Operations
 GET    /healthz                                ok   ok   ok   ok   ok   ok   ok   ok   ok   ok   ok   ok
 GET    /readyz                                 ok   ok   ok   ok   ok   ok   ok   ok   ok   ok   ok   ok
@@ -201,6 +205,10 @@ class Scene:
         """Return an API key of the owner's account."""
         return dict(self._once("key", self._make_key))
 
+    def deletion(self) -> str:
+        """Return the id of the deletion of an account that nobody is any more."""
+        return str(self._once("deletion", self._left))
+
     def photo(self) -> bytes:
         """Return bytes that nobody has sent."""
         self._seed += 1
@@ -216,6 +224,15 @@ class Scene:
         answer = self.owner.post("/api/v1/keys", json={"name": CANARY, "scopes": ["images:read"]})
         assert answer.status_code == 201, answer.text
         return dict(answer.json())
+
+    def _left(self) -> str:
+        person = make_person(self.product, self.askers.tenant)
+        self.product.query(
+            """INSERT INTO account_deletions (bucket, account, tenant, cause, state, finished_at)
+               VALUES (%s, %s, %s, 'operator', 'done', now())""",
+            *(bucket_of(person.id), person.id, self.askers.tenant),
+        )
+        return public_id("del_", person.id)
 
     def _bury(self) -> dict[str, Any]:
         image = self.image()
@@ -247,6 +264,7 @@ PARAMETERS: Final[Mapping[str, Callable[[Scene], str]]] = {
     "name": lambda _: "upload.js",
     "passkey_id": lambda scene: scene.passkey(),
     "provider": lambda _: "none",  # there is none in this product: `test_sign_in_elsewhere.py` has one
+    "deletion": lambda scene: scene.deletion(),
 }
 """What stands in a path for each parameter: something of the owner's."""
 
@@ -277,6 +295,7 @@ REQUESTS: Final[Mapping[str, Callable[[Scene], dict[str, Any]]]] = {
     "POST /api/v1/account/passkeys": lambda _: {"json": {"credential": {}}},
     "PATCH /api/v1/account/passkeys/{passkey_id}": lambda _: {"json": {"name": "key ring"}},
     "POST /api/v1/sessions/passkey": lambda _: {"json": {"credential": {}}},
+    "DELETE /api/v1/account": lambda _: {"json": {"password": "x" * 2_000}},  # let in, and not done
     "GET /oembed": lambda scene: {"params": {"url": f"{scene.product.base_url}/p/{scene.image()['id']}"}},
 }
 """What a request has beside its path (arguments of httpx), and what has to be done before it."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 import structlog
+from litestar import Router
 
 from tintype.adapters.postgres_durability import violations_in
 from tintype.adapters.render_pool import RenderPool, RenderPoolConfig
@@ -16,7 +17,7 @@ from tintype.adapters.view_journal import MappedViewJournal
 from tintype.bootstrap_blobs import blob_store, staging
 from tintype.bootstrap_origin import hsts_of, origin
 from tintype.bootstrap_people import Beneath, people_jobs, people_routes, people_tasks
-from tintype.bootstrap_privacy import privacy_routes, privacy_sweep
+from tintype.bootstrap_privacy import Foundation, account_deleter, privacy_jobs, privacy_routes, privacy_sweep
 from tintype.bootstrap_tenants import change_listener, limits_of_host, tenant_routes_of, tenants_of
 from tintype.bootstrap_usage import usage_parts
 from tintype.bootstrap_visibility import signing_routes
@@ -124,6 +125,11 @@ class _Parts:
     make_variants: MakeVariants
     purge_image: PurgeImage
 
+    @property
+    def foundation(self) -> Foundation:
+        """What people's rights stand on."""
+        return Foundation(self.database, self.clock, self.blobs, self.notifier, self.purge_image)
+
     async def close(self) -> None:
         """End what was begun: what is to be told, the decoders, the connections."""
         await self.notifier.close()
@@ -186,6 +192,20 @@ def build_api(settings: Settings) -> Application:
         await parts.close()
 
     images = _images_api(settings, parts, records, progress, authenticator, counted.usage)
+    people = people_routes(
+        Beneath(
+            settings=settings,
+            database=parts.database,
+            clock=parts.clock,
+            notifier=parts.notifier,
+            authenticator=authenticator,
+            proxies=images.proxies,
+            body_limits=images.body_limits,
+            server_key=server_key(settings),
+            sealer=sealer(settings),
+        )
+    )
+    privacy = privacy_routes(settings, parts.foundation, authenticator, images.proxies)
     routes = [
         image_routes(images, image_work_routes(_image_work_api(parts, images))),
         event_routes(images),
@@ -195,22 +215,9 @@ def build_api(settings: Settings) -> Application:
         counted.routes,
         share_routes(images),
         operation_routes(OperationsApi(parts.database, parts.blobs, parts.metrics)),
-        privacy_routes(parts.database, authenticator, images.proxies),
         *tenant_routes_of(settings, parts.database, parts.clock, parts.tenants, authenticator, images.proxies),
         page_routes(settings.kinds[DEFAULT_KIND].limits, limits_of_host(authenticator, parts.tenants)),
-        *people_routes(
-            Beneath(
-                settings=settings,
-                database=parts.database,
-                clock=parts.clock,
-                notifier=parts.notifier,
-                authenticator=authenticator,
-                proxies=images.proxies,
-                body_limits=images.body_limits,
-                server_key=server_key(settings),
-                sealer=sealer(settings),
-            )
-        ),
+        Router(path="/", route_handlers=[*people, *privacy]),  # they share paths
     ]
     litestar = make_litestar(routes, on_startup=[start], on_shutdown=[stop])
     signed_urls = SignedUrls(signing_keys, parts.clock)
@@ -345,7 +352,10 @@ async def _work(settings: Settings) -> None:
             prove_purge=ProvePurge(database=parts.database, origin=origin(settings)),
             dead_letters=DeadLetters(database=parts.database, notifier=parts.notifier),
             periodic=Periodic(parts.database, _periodic_tasks(settings, parts)),
-            others=people_jobs(settings, database=parts.database, server_key=server_key(settings)),
+            others={
+                **people_jobs(settings, database=parts.database, server_key=server_key(settings)),
+                **privacy_jobs(parts.foundation),
+            },
         ),
         metrics=parts.metrics,
         measure=measure,
@@ -376,7 +386,7 @@ def _periodic_tasks(settings: Settings, parts: _Parts) -> Iterator[PeriodicTask]
         trash_keep=settings.trash_keep,
     )
     yield PeriodicTask("sweep", schedule["sweep"], sweep)
-    sweep_privacy = privacy_sweep(settings, parts.database, parts.clock)
+    sweep_privacy = privacy_sweep(settings, parts.foundation)
     yield PeriodicTask("sweep_privacy", schedule["sweep_privacy"], sweep_privacy)
     upkeep = upkeep_of(settings, parts.database)
     yield PeriodicTask("gc", schedule["gc"], upkeep.collect_garbage)
@@ -402,11 +412,14 @@ def upkeep_of(settings: Settings, database: Database) -> Upkeep:
         return [*violations, f"PostgreSQL found {damaged} damaged pages."] if damaged else violations
 
     blobs = blob_store(settings)
+    purge_image = _purge_image(database, blobs, tenants_of(settings, database))
+    foundation = Foundation(database, DatabaseClock(database), blobs, Notifier(database), purge_image)
     return build_upkeep(
         database=database,
         blobs=blobs,
         staging=staging(settings),
-        purge_image=_purge_image(database, blobs, tenants_of(settings, database)),
+        purge_image=purge_image,
+        delete_account=account_deleter(foundation),
         config=GarbageConfig(
             grace=timedelta(hours=settings.upkeep.grace_hours),
             keep_journal=timedelta(days=settings.upkeep.journal_days),

@@ -1,30 +1,101 @@
 """Builds what is about people's rights and traces: the audit log, exports, deletions."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
 
 from litestar import Router
 
+from tintype.db.account_deletions import seconds_since_sign_in
 from tintype.db.clock import DatabaseClock
+from tintype.db.jobs import Task
+from tintype.db.notify import Notifier
 from tintype.db.pool import Database
+from tintype.domain.errors import Code, Problem
 from tintype.periodic import Report
+from tintype.ports.blobs import BlobStore
+from tintype.reads.account_deletions import AccountDeletions
 from tintype.reads.audit import AuditLog
+from tintype.server_key import server_key
 from tintype.settings import Settings
+from tintype.usecases.delete_account import DeleteAccount
 from tintype.usecases.forget_audit import ForgetAudit
+from tintype.usecases.purge_image import PurgeImage
+from tintype.usecases.sweep_deletions import SweepDeletions
+from tintype.web.account_deletion import DeletionApi, Prove, deletion_routes
 from tintype.web.audit import AuditApi, audit_routes
-from tintype.web.auth import Authenticator
+from tintype.web.auth import Authenticator, Caller
 from tintype.web.client_address import Proxies
 
+Job = Callable[..., Awaitable[None]]
 
-def privacy_routes(database: Database, authenticator: Authenticator, proxies: Proxies) -> Router:
-    """Return the routes of the audit log."""
-    return audit_routes(AuditApi(AuditLog(database), database, authenticator, proxies))
+FRESH_SECONDS: Final = 600.0
+"""After a sign-in for so long nobody is asked again who they are."""
 
 
-def privacy_sweep(settings: Settings, database: Database, clock: DatabaseClock) -> Callable[[], Awaitable[Report]]:
+@dataclass(frozen=True, slots=True)
+class Foundation:
+    """What is built beneath."""
+
+    database: Database
+    clock: DatabaseClock
+    blobs: BlobStore
+    notifier: Notifier
+    purge_image: PurgeImage
+
+
+def privacy_routes(
+    settings: Settings, foundation: Foundation, authenticator: Authenticator, proxies: Proxies
+) -> list[Router]:
+    """Return the routes of the audit log and of leaving."""
+    database = foundation.database
+    deletion = DeletionApi(
+        delete_account=account_deleter(foundation),
+        deletions=AccountDeletions(database),
+        prove=_prove_by_recent_sign_in(database),
+        authenticator=authenticator,
+        proxies=proxies,
+        server_key=server_key(settings),
+        public_url=settings.public_url,
+    )
+    audit = AuditApi(AuditLog(database), database, authenticator, proxies)
+    return [audit_routes(audit), deletion_routes(deletion)]
+
+
+def _prove_by_recent_sign_in(database: Database) -> Prove:
+    async def prove(caller: Caller, _password: str | None, _code: str | None) -> None:
+        async with database.transaction(caller.tenant) as connection:
+            seconds = await seconds_since_sign_in(connection, caller.session)
+        if seconds is None or seconds > FRESH_SECONDS:
+            raise Problem(Code.AUTH_PROOF_REQUIRED, "Show again that it is you: sign in anew, and repeat this.")
+
+    return prove
+
+
+def account_deleter(foundation: Foundation) -> DeleteAccount:
+    """Return the story of leaving."""
+    return DeleteAccount(
+        database=foundation.database,
+        blobs=foundation.blobs,
+        notifier=foundation.notifier,
+        purge_image=foundation.purge_image.with_account,
+    )
+
+
+def privacy_jobs(foundation: Foundation) -> Mapping[Task, Job]:
+    """Return the jobs that a worker does."""
+    return {Task.DELETE_ACCOUNT: account_deleter(foundation).finish}
+
+
+def privacy_sweep(settings: Settings, foundation: Foundation) -> Callable[[], Awaitable[Report]]:
     """Return what forgets what is kept for a time."""
-    forget_audit = ForgetAudit(database=database, clock=clock, keep=settings.privacy.audit_keep)
+    database, clock, kept = foundation.database, foundation.clock, settings.privacy
+    forget_audit = ForgetAudit(database=database, clock=clock, keep=kept.audit_keep)
+    sweep_deletions = SweepDeletions(
+        database=database, clock=clock, keep_handles=kept.handle_keep, keep_receipts=kept.audit_keep
+    )
 
     async def sweep() -> Report:
-        return {"audit_entries": await forget_audit()}
+        return {"audit_entries": await forget_audit(), **await sweep_deletions()}
 
     return sweep

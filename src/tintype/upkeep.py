@@ -9,6 +9,7 @@ from tintype.ports.blobs import BlobStore
 from tintype.ports.staging import Staging
 from tintype.storage.inventory import Inventory
 from tintype.usecases.collect_garbage import CollectGarbage, GarbageConfig
+from tintype.usecases.delete_account import DeleteAccount
 from tintype.usecases.mend_references import MendReferences
 from tintype.usecases.purge_image import PurgeImage
 from tintype.usecases.recount_usage import RecountUsage
@@ -33,6 +34,7 @@ def build_upkeep(
     blobs: BlobStore,
     staging: Staging,
     purge_image: PurgeImage,
+    delete_account: DeleteAccount,
     config: GarbageConfig,
     durability: Callable[[], Awaitable[Sequence[str]]],
 ) -> Upkeep:
@@ -53,4 +55,7 @@ def build_upkeep(
     verify = Verify(
         database=database, blobs=blobs, staging=staging, clock=clock, grace=config.grace, durability=durability
     )
-    return Upkeep(collect_garbage, verify, ReplayPurges(database=database, blobs=blobs, purge_again=purge_image.again))
+    replay_purges = ReplayPurges(
+        database=database, blobs=blobs, purge_again=purge_image.again, delete_again=delete_account.again
+    )
+    return Upkeep(collect_garbage, verify, replay_purges)

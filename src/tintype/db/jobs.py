@@ -25,6 +25,8 @@ class Task(StrEnum):
     PROVE_PURGE = "prove_purge"
     SEND_MAIL = "send_mail"
     ASK_PASSWORD_RESET = "ask_password_reset"  # noqa: S105 -- the name of a job
+    DELETE_ACCOUNT = "delete_account"
+    EXPORT_ACCOUNT = "export_account"
 
 
 class Priority(IntEnum):
@@ -106,6 +108,17 @@ async def enqueue_ask_password_reset(connection: Connection, *, tenant: int, ema
     """Have the account with this address (in its normal form) written to, if there is one: whoever asks learns not."""
     arguments: dict[str, object] = {"tenant": tenant, "email": email}
     await _enqueue(connection, Task.ASK_PASSWORD_RESET, Priority.MAIL, arguments)
+
+
+async def enqueue_delete_account(connection: Connection, *, tenant: int, account: int) -> None:
+    """Have all that a closed account has removed."""
+    await _enqueue(connection, Task.DELETE_ACCOUNT, Priority.PURGE, {"tenant": tenant, "account": account})
+
+
+async def enqueue_export_account(connection: Connection, *, tenant: int, account: int, export: int) -> None:
+    """Have an account's export made, if it is still the one that is wanted by then."""
+    arguments: dict[str, object] = {"tenant": tenant, "account": account, "export": export}
+    await _enqueue(connection, Task.EXPORT_ACCOUNT, Priority.ON_DEMAND, arguments)
 
 
 async def enqueue_periodic(connection: Connection, name: str, priority: Priority) -> int:

@@ -6,7 +6,7 @@ and sent a moment after the commit, in a transaction that waits for no disk.
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 import structlog
@@ -58,6 +58,13 @@ async def notify_account_at_once(connection: Connection, account: int) -> None:
     For what decides whether its images are shown: it was suspended, deleted, or let in again.
     """
     await connection.execute("SELECT pg_notify(%s, %s)", [ACCOUNTS_CHANNEL, str(account)])
+
+
+async def notify_all_at_once(connection: Connection, image_ids: Sequence[int]) -> None:
+    """Tell every process likewise of many images."""
+    for start in range(0, len(image_ids), MAX_PAYLOAD_IDS):
+        payload = " ".join(map(str, image_ids[start : start + MAX_PAYLOAD_IDS]))
+        await connection.execute("SELECT pg_notify(%s, %s)", [IMAGES_CHANNEL, payload])
 
 
 class Notifier:

@@ -44,7 +44,7 @@ class Invariant(StrEnum):
         "I6",
         (
             "purged images of which words, references or bytes are left, that the journal lacks, or that are alive "
-            "again though the journal says that they were purged"
+            "again though the journal says that they were purged; likewise accounts that were deleted"
         ),
     )
     SOUND = "I13", "blobs, variants and journal entries whose bytes are not those that were stored, or cannot be read"

@@ -3,7 +3,8 @@
 `{tenant}/original/ab/cd/{sha256}` and `{tenant}/{preset}/ab/cd/{sha256}-{digest}-{file}.{ext}`: two levels of 256
 directories keep any one of them small. Lower case throughout, for the file systems that do not tell the cases apart.
 
-`journal/purges/{day}/…` is the purge journal. No tenant is named so: theirs are hexadecimal numbers.
+`journal/purges/{day}/…` is the purge journal, `journal/accounts/{day}/…` that of deleted accounts, and
+`exports/{tenant}/{id}.zip` what somebody asked for. No tenant is named so: theirs are hexadecimal numbers.
 """
 
 import re
@@ -14,6 +15,8 @@ from typing import Final
 from tintype.domain.format import Format
 
 JOURNAL_PREFIX: Final = "journal/purges/"
+ACCOUNT_JOURNAL_PREFIX: Final = "journal/accounts/"
+EXPORT_PREFIX: Final = "exports/"
 PROBE_PREFIX: Final = "0/probe/"
 """What tries a store out writes here and removes it."""
 
@@ -62,6 +65,11 @@ def section_prefix(tenant: int, section: str) -> str:
 def journal_day_prefix(day: date) -> str:
     """Return what the journal's keys of one day begin with."""
     return f"{JOURNAL_PREFIX}{day.isoformat()}/"
+
+
+def export_key(tenant: int, export: int) -> str:
+    """Return where the file of an export lies."""
+    return f"{EXPORT_PREFIX}{tenant:x}/{export:016x}.zip"
 
 
 def original_key(tenant: int, sha256: bytes) -> str:

@@ -29,6 +29,8 @@ class Purpose(StrEnum):
     PASSWORD_RESET = "ttp_"  # noqa: S105 -- a prefix
     DEVICE = "ttd_"
     """That somebody signed in to an account with this browser before."""
+    DELETION = "tte_"
+    """To read the receipt of an account's deletion, once nobody can sign in to it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,10 +27,11 @@ from tintype.db.variants import delete_variant, list_variants
 from tintype.domain.errors import Problem
 from tintype.domain.garbage import LEFT_ALONE, Find, Garbage
 from tintype.domain.ids import image_name
-from tintype.domain.keys import JOURNAL_PREFIX, PROBE_PREFIX, parse_key
+from tintype.domain.keys import ACCOUNT_JOURNAL_PREFIX, EXPORT_PREFIX, JOURNAL_PREFIX, PROBE_PREFIX, parse_key
 from tintype.domain.purge import Purge
 from tintype.ports.blobs import BlobInfo, BlobStore, BlobStoreFailed, BlobStoreFull
 from tintype.ports.staging import Staging
+from tintype.storage.account_journal import AccountJournal
 from tintype.storage.inventory import Inventory, Place, Recorded
 from tintype.storage.purge_journal import BUNDLED_AFTER, PurgeJournal
 from tintype.storage.removal import remove_unknown
@@ -100,6 +101,7 @@ class CollectGarbage:
         self._remove_blob = remove_blob
         self._inventory = Inventory(database, blobs)
         self._journal = PurgeJournal(blobs)
+        self._accounts = AccountJournal(blobs)
 
     async def __call__(
         self,
@@ -162,8 +164,8 @@ class CollectGarbage:
             run.tell(Find(Garbage.LOST_ORIGINAL, place.key))
 
     async def _visit_unknown(self, file: BlobInfo, tenants: frozenset[int], run: Run) -> None:
-        if file.key.startswith(JOURNAL_PREFIX):
-            return
+        if file.key.startswith((JOURNAL_PREFIX, ACCOUNT_JOURNAL_PREFIX, EXPORT_PREFIX)):
+            return  # exports have a sweep of their own
         old = self._clock.now().timestamp() - file.modified >= run.grace.total_seconds()
         stored = parse_key(file.key)
         if file.key.startswith(PROBE_PREFIX):
@@ -215,6 +217,7 @@ class CollectGarbage:
             return {}
         bundled = await self._journal.bundle(now)
         dropped = await self._journal.drop(now, after=self._config.keep_journal)
+        dropped += await self._accounts.drop(now, after=self._config.keep_journal)
         return {"journal_bundled": bundled, "journal_dropped": dropped}
 
     async def _unjournalled(self, tenants: list[int]) -> AsyncIterator[Purge]:

@@ -31,6 +31,8 @@ _PRIORITIES: Final[Mapping[str, Priority]] = {
     Task.PROVE_PURGE: Priority.PROOF,
     Task.SEND_MAIL: Priority.MAIL,
     Task.ASK_PASSWORD_RESET: Priority.MAIL,
+    Task.DELETE_ACCOUNT: Priority.PURGE,
+    Task.EXPORT_ACCOUNT: Priority.ON_DEMAND,
 }
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, fields, replace
 from datetime import timedelta
 from typing import Final
 
+from tintype.db.account_deletions import hold_active
 from tintype.db.account_images import lock_place, take_place
 from tintype.db.audit import record
 from tintype.db.blobs import insert_ref
@@ -243,6 +244,8 @@ class UploadImage:
         tenant, sha256, owner = image.tenant, image.sha256, image.uploader
         async with self._database.transaction(tenant) as connection:
             replaced = await _lock_place(connection, image)
+            if image.owner is not None and not await hold_active(connection, image.owner):
+                raise Problem(Code.AUTH_REQUIRED, "This account is closed. Nothing was kept.")
             duplicate = await self._intake.claim(connection, tenant, clean, owner=owner)
             await insert_ref(connection, tenant=tenant, sha256=sha256, image=image.id, version=1, owner=owner)
             await insert_image(connection, image, sanitiser_version=SANITISER_VERSION)

@@ -55,10 +55,11 @@ async def receipt_of(request: ApiRequest, api: ImagesApi, ref: ImageRef) -> Rece
     """Return the receipt for the caller; `Problem` when there is none for them."""
     actor = await api.authenticator.actor(credentials_of(request))
     purge = await api.receipts.get(ref, actor=actor, token=write_token(request))
-    return _present(ref, purge, api.base_url(request))
+    return present_receipt(ref, purge, api.base_url(request))
 
 
-def _present(ref: ImageRef, purge: PurgeRecord, base_url: str) -> ReceiptJson:
+def present_receipt(ref: ImageRef, purge: PurgeRecord, base_url: str) -> ReceiptJson:
+    """Return the receipt's JSON."""
     statuses = purge.statuses
     answered: list[int | None] = list(statuses) if statuses is not None else [None] * len(purge.paths)
     return ReceiptJson(

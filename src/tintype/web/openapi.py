@@ -230,3 +230,12 @@ class AuditOperation(Operation):
         answer = (self.responses or {}).get("200")
         if isinstance(answer, OpenAPIResponse) and answer.content is not None:
             answer.content["application/x-ndjson"] = OpenAPIMediaType(schema=Schema(description=said))
+
+
+@dataclass
+class DeletionOperation(Operation):
+    """`GET /account-deletions/{id}`: the token comes in a header of its own."""
+
+    def __post_init__(self) -> None:
+        token = _header("Deletion-Token", "The `token` of the answer that deleted the account.")
+        self.parameters = [*(self.parameters or []), token]

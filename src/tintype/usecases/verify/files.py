@@ -10,7 +10,15 @@ from tintype.db.pool import Connection
 from tintype.db.variants import list_variants
 from tintype.domain.ids import image_name
 from tintype.domain.invariant import Invariant
-from tintype.domain.keys import JOURNAL_PREFIX, PROBE_PREFIX, StoredKey, named_digest, parse_key
+from tintype.domain.keys import (
+    ACCOUNT_JOURNAL_PREFIX,
+    EXPORT_PREFIX,
+    JOURNAL_PREFIX,
+    PROBE_PREFIX,
+    StoredKey,
+    named_digest,
+    parse_key,
+)
 from tintype.ports.blobs import BlobInfo, BlobMissing
 from tintype.storage.inventory import Place, Recorded
 from tintype.storage.soundness import sha256_in
@@ -117,7 +125,7 @@ async def _verify_use(run: Run, recorded: Recorded, blob: BlobRecord) -> None:
 
 
 async def _verify_unknown(run: Run, file: BlobInfo, tenants: Collection[int]) -> None:
-    if file.key.startswith((JOURNAL_PREFIX, PROBE_PREFIX)):
+    if file.key.startswith((JOURNAL_PREFIX, ACCOUNT_JOURNAL_PREFIX, EXPORT_PREFIX, PROBE_PREFIX)):
         return
     stored = parse_key(file.key)
     if stored is None or stored.tenant not in tenants:

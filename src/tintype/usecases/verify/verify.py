@@ -11,6 +11,7 @@ from tintype.domain.invariant import Invariant, Violation
 from tintype.ports.blobs import BlobStore
 from tintype.ports.staging import Staging
 from tintype.storage.inventory import Inventory
+from tintype.usecases.verify.accounts import verify_accounts
 from tintype.usecases.verify.files import verify_files
 from tintype.usecases.verify.purges import verify_purges
 from tintype.usecases.verify.rows import verify_rows
@@ -70,6 +71,7 @@ class Verify:
         await verify_files(run, tenants)
         await self._verify_leftovers(run)
         await verify_purges(run, tenants)
+        await verify_accounts(run, tenants)
         for sentence in await self._durability():
             run.accuse(Invariant.POWER, sentence)
         return _report(run, time.monotonic() - started)
