@@ -4,14 +4,19 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import tintype
+from tintype.domain.actor import Scope
+from tintype.domain.errors import Problem
 from tintype.domain.invariant import Invariant
 from tintype.settings import BadSettings, Settings, load_settings
 from tintype.settings_security import BadKey, key_variables, with_printed_key
+from tintype.tenant_arguments import add_tenant_commands
 
 GC_HELP = (
     "Compares every row with every file, both ways, while the product runs or when it is stopped. Removes what nothing "
@@ -58,6 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "run-api": _run_api,
         "run-worker": _run_worker,
         "migrate": _migrate,
+        "tenant": _tenant,
         "key": _key,
         "doctor": _doctor,
         "jobs": _jobs,
@@ -85,10 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--renderers", help="processes that decode, for each worker")
     migrate = commands.add_parser("migrate", help="bring the database up to date")
     doctor = commands.add_parser("doctor", help="check everything this installation stands on")
-    key = commands.add_parser("key", help="make an API key")
-    key.add_argument("action", choices=["create"])
-    key.add_argument("--tenant", default="default", help="the tenant it is for (default)")
-    key.add_argument("--name", default="command line", help="what it is called in lists")
+    tenant, key = add_tenant_commands(commands.add_parser)
     jobs = commands.add_parser("jobs", help="list jobs; retry or discard those that failed for good")
     jobs.add_argument("action", choices=["list", "retry", "discard"])
     jobs.add_argument("ids", nargs="*", metavar="JOB", help="ids such as job_…")
@@ -123,7 +126,8 @@ def _parser() -> argparse.ArgumentParser:
         "--off", action="store_true", help="write them in clear; the key stands in TINTYPE_BLOB_KEY_OLD"
     )
     signing = _signing_key_parser(commands)
-    for command in (serve, migrate, doctor, key, jobs, reprocess, quota, garbage, verify, audit, encrypt, signing):
+    of_tenants = (tenant, key, quota, audit, signing)
+    for command in (serve, migrate, doctor, jobs, reprocess, garbage, verify, encrypt, *of_tenants):
         command.add_argument("--data", help="data directory (./data)")
         command.add_argument("--config", type=Path, help="settings file (./tintype.toml)")
     for name in ("run-api", "run-worker"):  # what `serve` starts; not for people
@@ -216,7 +220,31 @@ def _migrate(settings: Settings, _options: argparse.Namespace) -> int:
     return 0
 
 
+def _tenant(settings: Settings, options: argparse.Namespace) -> int:
+    from tintype.tenant_commands import BadWords, work_on_tenants
+
+    try:
+        return _with_database(settings, lambda url: work_on_tenants(settings, url, options, _say))
+    except BadWords as error:
+        _complain(str(error))
+        return 2
+
+
 def _key(settings: Settings, options: argparse.Namespace) -> int:
+    from tintype.tenant_commands import BadWords, wanted_lifetime, wanted_scopes, work_on_keys
+
+    try:
+        if options.action == "create":
+            return _create_key(settings, options, wanted_scopes(options.scopes), wanted_lifetime(options.expires))
+        return _with_database(settings, lambda url: work_on_keys(settings, url, options, _say))
+    except BadWords as error:
+        _complain(str(error))
+        return 2
+
+
+def _create_key(
+    settings: Settings, options: argparse.Namespace, scopes: AbstractSet[Scope] | None, lifetime: timedelta | None
+) -> int:
     from tintype.db.setup import NoSuchTenant, create_api_key
     from tintype.doctor import running_database_url
     from tintype.supervisor import CannotStart, explained
@@ -228,7 +256,7 @@ def _key(settings: Settings, options: argparse.Namespace) -> int:
                 return _fail(
                     f"No database runs in {settings.data}. Start `tintype serve`; keys are made while it runs."
                 )
-            token = create_api_key(owner_url, options.tenant, options.name)
+            token = create_api_key(owner_url, options.tenant, options.name, scopes=scopes, lifetime=lifetime)
     except NoSuchTenant:
         return _fail(f"There is no tenant {options.tenant!r}.")
     except CannotStart as error:
@@ -277,7 +305,6 @@ def _signing_key(settings: Settings, options: argparse.Namespace) -> int:
 def _with_database(settings: Settings, command: Callable[[str], int]) -> int:
     """Run a command on the running database and return its exit status; a sentence when there is none."""
     from tintype.doctor import running_database_url
-    from tintype.domain.errors import Problem
     from tintype.supervisor import CannotStart, explained
 
     try:
@@ -287,7 +314,11 @@ def _with_database(settings: Settings, command: Callable[[str], int]) -> int:
                 return _fail(f"No database runs in {settings.data}. Start `tintype serve` first.")
             return command(owner_url)
     except (CannotStart, Problem) as error:
-        return _fail(error.detail if isinstance(error, Problem) else str(error))
+        return _fail(_told(error) if isinstance(error, Problem) else str(error))
+
+
+def _told(problem: Problem) -> str:
+    return "\n  ".join([problem.detail, *(f"{error.field}: {error.message}" for error in problem.errors)])
 
 
 def _doctor(settings: Settings, _options: argparse.Namespace) -> int:

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from actors import Asker, Askers, everybody, make_key
+from command_line import tintype
 from product import Product, eventually
 
 READ: Final = ["images:read"]
@@ -169,3 +170,16 @@ def test_the_log_says_who_made_and_revoked_a_key(product: Product) -> None:
     found = product.client.get("/api/v1/audit", params={"object": key["id"]}).json()["items"]
     assert [entry["action"] for entry in found] == ["key.revoked", "key.created"]
     assert key["secret"] not in str(found)
+
+
+def test_the_command_line_makes_narrow_keys_that_end_and_lists_and_revokes_them(product: Product) -> None:
+    data = ["--data", str(product.data)]
+    made_key = tintype("key", "create", "--name", "by hand", "--scopes", "images:read", "--expires", "90d", *data)
+    assert (made_key.returncode, made_key.stderr) == (0, "")
+    with with_key(product, made_key.stdout.strip()) as client:
+        assert client.get("/api/v1/images").status_code == 200
+        assert client.get("/api/v1/jobs").status_code == 403
+        (line,) = [line for line in tintype("key", "list", *data).stdout.splitlines() if "by hand" in line]
+        assert f"images:read  until {(datetime.now(UTC) + timedelta(days=90)).date()}" in line
+        assert tintype("key", "revoke", line.split()[0], *data).returncode == 0
+        assert client.get("/api/v1/images").status_code == 401

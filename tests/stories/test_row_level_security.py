@@ -1,14 +1,16 @@
 """The second lock: what PostgreSQL shows of another tenant when a query forgets to ask."""
 
 import secrets
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 
 import anyio
 import psycopg
 import pytest
+from psycopg import sql
 
+from other_tenants import OURS, SHARED, THEIRS, Table, give_row, loosen, tables, whose
 from postgres import Server, fresh_database
 from tintype.db.blobs import insert_ref, is_referenced, lock_blob_for_upload, owner_has
 from tintype.db.migrate import migrate
@@ -149,6 +151,106 @@ def test_a_revoked_or_expired_key_finds_nothing(tenants: Tenants) -> None:
             assert await find_key(connection, expired.id) is None
 
     anyio.run(story)
+
+
+@pytest.fixture(scope="module")
+def crowded(postgres_server: Server) -> Iterator[psycopg.Connection]:
+    """Give the owner's connection to a database where two tenants have a row in every table."""
+    url = fresh_database(postgres_server)
+    migrate(url)
+    with psycopg.connect(url, autocommit=True) as connection:
+        loosen(connection)
+        for table in tables(connection):
+            for tenant in (OURS, THEIRS) if table.name not in SHARED else ():
+                give_row(connection, table, tenant)
+        yield connection
+
+
+@contextmanager
+def serving(connection: psycopg.Connection, tenant: int) -> Iterator[psycopg.Connection]:
+    """Give the connection as the application has it within a tenant; whatever was done is undone."""
+    with connection.transaction(force_rollback=True):
+        connection.execute("SET LOCAL ROLE tintype_app")
+        connection.execute(f"SET LOCAL app.tenant = '{tenant}'".encode())
+        yield connection
+
+
+def test_every_table_has_a_tenant_or_is_named_as_one_of_the_installation(crowded: psycopg.Connection) -> None:
+    assert {table.name for table in tables(crowded) if table.tenant is None} == SHARED
+    assert len(tables(crowded)) > 20
+
+
+def test_without_any_filter_no_table_shows_another_tenant_s_row(crowded: psycopg.Connection) -> None:
+    readable = 0
+    for table in _of_tenants(crowded):
+        assert whose(crowded, table) == [OURS, THEIRS], table.name  # the owner sees both: there is something to hide
+        with serving(crowded, OURS), suppress(psycopg.errors.InsufficientPrivilege), crowded.transaction():
+            assert whose(crowded, table) == [OURS], table.name
+            readable += 1
+    assert readable > 20
+
+
+def test_without_any_filter_no_statement_changes_or_deletes_another_tenant_s_row(crowded: psycopg.Connection) -> None:
+    changed = 0
+    for table in _of_tenants(crowded):
+        assert table.tenant is not None
+        columns = _may_update(crowded, table)
+        for statement in (
+            *(sql.SQL("UPDATE {0} SET {1} = {1}").format(table.identifier, sql.Identifier(name)) for name in columns),
+            sql.SQL("DELETE FROM {}").format(table.identifier),
+        ):
+            with serving(crowded, OURS), suppress(psycopg.errors.InsufficientPrivilege), crowded.transaction():
+                assert crowded.execute(statement).rowcount == 1, table.name
+                changed += 1
+    assert changed > 40
+
+
+def test_no_table_takes_a_row_for_another_tenant(crowded: psycopg.Connection) -> None:
+    for table in _of_tenants(crowded):
+        with serving(crowded, OURS), pytest.raises(psycopg.errors.InsufficientPrivilege), crowded.transaction():
+            give_row(crowded, table, THEIRS)
+
+
+def test_outside_any_tenant_no_table_shows_anything(crowded: psycopg.Connection) -> None:
+    for table in _of_tenants(crowded):
+        with crowded.transaction(force_rollback=True):
+            crowded.execute("SET LOCAL ROLE tintype_app")
+            crowded.execute("SET LOCAL app.tenant = ''")
+            with suppress(psycopg.errors.InsufficientPrivilege), crowded.transaction():
+                assert whose(crowded, table) == [], table.name
+
+
+def test_what_passes_the_policies_by_is_for_the_application_alone_and_keeps_to_our_schema(
+    crowded: psycopg.Connection,
+) -> None:
+    open_to_all = crowded.execute(
+        """SELECT proname FROM pg_proc WHERE pronamespace = 'tintype'::regnamespace AND prosecdef
+               AND (proacl IS NULL OR EXISTS (SELECT FROM aclexplode(proacl) WHERE grantee = 0)
+                    OR NOT coalesce(array_to_string(proconfig, ' '), '') LIKE '%%search_path=tintype, pg_temp%%')"""
+    ).fetchall()
+    assert open_to_all == []
+
+
+def test_a_table_without_a_policy_is_found_out(crowded: psycopg.Connection) -> None:
+    with crowded.transaction(force_rollback=True):
+        crowded.execute("ALTER TABLE tintype.hostnames DISABLE ROW LEVEL SECURITY")
+        crowded.execute("SET LOCAL ROLE tintype_app")
+        crowded.execute(f"SET LOCAL app.tenant = '{OURS}'".encode())
+        assert whose(crowded, Table("hostnames", "tenant")) == [OURS, THEIRS]
+
+
+def _of_tenants(connection: psycopg.Connection) -> list[Table]:
+    return [table for table in tables(connection) if table.tenant is not None]
+
+
+def _may_update(connection: psycopg.Connection, table: Table) -> list[str]:
+    """Return the columns that the application may update."""
+    rows = connection.execute(
+        """SELECT a.attname FROM pg_attribute a WHERE a.attrelid = %s::regclass AND a.attnum > 0
+               AND NOT a.attisdropped AND has_column_privilege('tintype_app', a.attrelid, a.attnum, 'UPDATE')""",
+        [f"tintype.{table.name}"],
+    ).fetchall()
+    return [name for (name,) in rows]
 
 
 def test_references_are_counted_by_rows_and_belong_to_their_owner(tenants: Tenants) -> None:

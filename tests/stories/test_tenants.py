@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any, Final
 
 import httpx
@@ -11,6 +12,7 @@ import pytest
 
 import samples
 from actors import Asker, Askers, everybody
+from command_line import tintype
 from product import Product, eventually
 
 SECONDS: Final = 5.0
@@ -274,3 +276,29 @@ def test_changes_of_tenants_are_in_the_log_of_the_tenant_and_of_who_made_them(pr
         for reader in (client, product.client):
             found = reader.get("/api/v1/audit", params={"object": tenant["id"]}).json()["items"]
             assert [entry["action"] for entry in found] == ["tenant.changed", "tenant.created"]
+
+
+def test_the_command_line_makes_changes_lists_and_suspends_tenants(product: Product, tmp_path: Path) -> None:
+    slug, data = fresh(), ["--data", str(product.data)]
+    made = tintype("tenant", "create", slug, "--host", f"{slug}.example", "--name", "By hand", *data)
+    assert (made.returncode, made.stderr) == (0, "")
+    line, secret = made.stdout.splitlines()
+    assert f"{slug}  active  {slug}.example  By hand" in line
+    kinds = tmp_path / "kinds.toml"
+    kinds.write_text('[presets.card]\nwidth = 32\nheight = 18\n[kinds.product]\npresets = ["card"]\n')
+    words = ["--kinds", str(kinds), "--anonymous-uploads", "off", "--origin", "https://a.example", "--no-hosts"]
+    assert tintype("tenant", "set", slug, *words, *data).returncode == 0
+    headers = {"authorization": f"Bearer {secret}"}
+    seen = product.stranger.get(f"/api/v1/tenants/{slug}", headers=headers).json()
+    assert (seen["hostnames"], seen["origins"], seen["anonymous_uploads"]) == ([], ["https://a.example"], False)
+    assert seen["kinds"] == {"product": {"presets": ["card"]}}
+    kinds.write_text('[kinds.product]\npresets = ["card"]\nmax_bytes = "much"\n')
+    bad = tintype("tenant", "set", slug, "--kinds", str(kinds), *data)
+    assert bad.returncode == 1
+    assert "kinds.product.presets" in bad.stderr
+    assert "kinds.product.max_bytes" in bad.stderr
+    assert tintype("tenant", "suspend", slug, *data).returncode == 0
+    assert f"{slug}  suspended" in tintype("tenant", "list", *data).stdout
+    assert eventually(
+        partial(answers, lambda: product.stranger.get("/api/v1/images", headers=headers), 403), within=SECONDS
+    )

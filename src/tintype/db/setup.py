@@ -6,11 +6,15 @@ it, never a request.
 
 import secrets
 import time
+from collections.abc import Set as AbstractSet
 from datetime import timedelta
 
 import psycopg
 from psycopg import sql
 
+from tintype.db.audit import record_as_owner
+from tintype.domain.actor import EVERY_SCOPE, Scope
+from tintype.domain.audit import CONSOLE, Action, Entry, key_object
 from tintype.domain.ids import BUCKETS, NOISE, make_id
 from tintype.domain.tenant import DEFAULT_SLUG
 from tintype.domain.tokens import SECRET_BYTES, Purpose, Token
@@ -33,10 +37,25 @@ def ensure_default_tenant(owner_url: str) -> Token | None:
         return _insert_key(connection, inserted[0], "first key") if inserted else None
 
 
-def create_api_key(owner_url: str, tenant: str, name: str) -> Token:
-    """Return a new API key of the tenant with this slug; `NoSuchTenant` when there is none."""
+def create_api_key(
+    owner_url: str,
+    tenant: str,
+    name: str,
+    *,
+    scopes: AbstractSet[Scope] | None = None,
+    lifetime: timedelta | None = None,
+) -> Token:
+    """Return a new API key of the tenant with this slug; `NoSuchTenant` when there is none.
+
+    It may do everything and lives for ever, unless `scopes` and `lifetime` say otherwise.
+    """
     with psycopg.connect(owner_url) as connection:
-        return _insert_key(connection, _tenant(connection, tenant), name)
+        found = _tenant(connection, tenant)
+        token = _insert_key(connection, found, name, scopes=scopes, lifetime=lifetime)
+        said = " ".join(sorted(EVERY_SCOPE if scopes is None else scopes))
+        made = Entry(action=Action.KEY_CREATED, by=CONSOLE, object=key_object(token.id), detail={"scopes": said})
+        record_as_owner(connection, found, made)
+        return token
 
 
 def tenant_with_slug(owner_url: str, slug: str) -> int:
@@ -59,15 +78,6 @@ def create_setup_link(owner_url: str, tenant: str) -> Token:
     return token
 
 
-def tenant_of_slug(owner_url: str, slug: str) -> int:
-    """Return the id of the tenant with this slug; `NoSuchTenant` without one."""
-    with psycopg.connect(owner_url) as connection:
-        found = connection.execute("SELECT id FROM tintype.tenants WHERE slug = %s", [slug]).fetchone()
-    if found is None:
-        raise NoSuchTenant(slug)
-    return int(found[0])
-
-
 def allow_login(owner_url: str, password: str) -> None:
     """Let `tintype_app` log in with `password`: the embedded database's API processes are nobody else."""
     with psycopg.connect(owner_url) as connection:
@@ -81,11 +91,19 @@ def _tenant(connection: psycopg.Connection, slug: str) -> int:
     return int(found[0])
 
 
-def _insert_key(connection: psycopg.Connection, tenant: int, name: str) -> Token:
+def _insert_key(
+    connection: psycopg.Connection,
+    tenant: int,
+    name: str,
+    *,
+    scopes: AbstractSet[Scope] | None = None,
+    lifetime: timedelta | None = None,
+) -> Token:
     token = Token(Purpose.API_KEY, _new_id(), secrets.token_bytes(SECRET_BYTES))
     connection.execute(
-        "INSERT INTO tintype.api_keys (id, tenant, name, secret_hash) VALUES (%s, %s, %s, %s)",
-        [token.id, tenant, name, token.hash],
+        """INSERT INTO tintype.api_keys (id, tenant, name, secret_hash, scopes, expires_at)
+           VALUES (%s, %s, %s, %s, %s, now() + %s)""",
+        [token.id, tenant, name, token.hash, sorted(scopes) if scopes is not None else None, lifetime],
     )
     return token
 

@@ -6,6 +6,7 @@ checked by the code that reads `tintype.toml`.
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from tintype.domain.errors import Code, FieldError, Problem
@@ -15,6 +16,7 @@ from tintype.domain.tenant import (
     MAX_NAME_CHARACTERS,
     MAX_ORIGINS,
     Tenant,
+    TenantState,
     is_slug,
     normal_host,
     normal_origin,
@@ -25,6 +27,9 @@ from tintype.web.image_fields import check_text, invalid
 FIELDS: Final = ("slug", "name", "hostnames", "origins", "anonymous_uploads", *NAMED_TABLES)
 INSTALLATION_FIELDS: Final = frozenset({"slug", "hostnames"})
 """What the installation gives out (`domain/tenant.py`)."""
+
+_NEVER: Final = datetime(2026, 1, 1, tzinfo=UTC)
+"""Stands for the times that the story fills in."""
 
 MAX_ERRORS: Final = 100
 """Of a body; who made more reads the first."""
@@ -54,7 +59,29 @@ def changed_tenant(tenant: Tenant, given: Mapping[str, Any], tables: KindTables)
         errors += [FieldError(path, _sentence(complaint)) for path, complaint in complaints]
     if errors:
         raise invalid(errors[:MAX_ERRORS])
-    return replace(tenant, **fields)
+    changed = replace(tenant, **fields)
+    return changed if changed.name else replace(changed, name=changed.slug)
+
+
+def new_tenant(given: Mapping[str, Any], tables: KindTables) -> Tenant:
+    """Return the tenant that the body says, without an id yet; `Problem` request.invalid names every bad field."""
+    slug = given.get("slug")
+    if slug is None:
+        raise invalid([FieldError("slug", "A tenant has a slug: up to 63 of a–z, 0–9 and -.")])
+    nothing = Tenant(
+        id=0,
+        slug="",
+        name="",
+        state=TenantState.ACTIVE,
+        hostnames=(),
+        origins=(),
+        anonymous_uploads=None,
+        configuration={},
+        revision=1,
+        created_at=_NEVER,
+        updated_at=_NEVER,
+    )
+    return changed_tenant(nothing, given, tables)
 
 
 def _sentence(text: str) -> str:
@@ -74,7 +101,7 @@ def _name(value: object, tenant: Tenant, errors: list[FieldError]) -> str:
     if value is not None and not isinstance(value, str):
         errors.append(FieldError("name", "A text, or null for the slug."))
         return tenant.name
-    return check_text("name", value or "", MAX_NAME_CHARACTERS, errors) or tenant.slug
+    return check_text("name", value or "", MAX_NAME_CHARACTERS, errors) or ""
 
 
 def _hostnames(value: object, _: Tenant, errors: list[FieldError]) -> tuple[str, ...]:

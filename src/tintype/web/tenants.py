@@ -1,7 +1,6 @@
 """`/api/v1/tenants`: tenants. Who manages the installation manages them all; an operator, the settings of their own."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -13,7 +12,7 @@ from litestar.params import FromPath, QueryParameter
 from tintype.domain import tenant as moves
 from tintype.domain.actor import Actor, Scope
 from tintype.domain.audit import Requester
-from tintype.domain.errors import Code, FieldError, Problem
+from tintype.domain.errors import Code, Problem
 from tintype.domain.idempotency import Attempt, fingerprint, read_key
 from tintype.domain.ids import KEY_PREFIX, TENANT_PREFIX, BadId, parse_public_id, public_id
 from tintype.domain.tenant import Tenant, TenantState, manages_all
@@ -25,10 +24,9 @@ from tintype.usecases.create_tenant import CreateTenant, MadeTenant, RepeatableT
 from tintype.web.auth import Authenticator
 from tintype.web.client_address import Proxies
 from tintype.web.conditional import parse_if_match
-from tintype.web.image_fields import invalid
 from tintype.web.image_json import utc_time
 from tintype.web.openapi import problems
-from tintype.web.tenant_fields import changed_tenant, refuse_installation_fields
+from tintype.web.tenant_fields import changed_tenant, new_tenant, refuse_installation_fields
 from tintype.web.tenant_openapi import TenantChange, TenantCreation
 
 ApiRequest = Request[Any, Any, AppState]
@@ -38,7 +36,6 @@ MAX_BODY_BYTES: Final = 131_072
 
 _UNSHARED: Final = {"cache-control": "no-store"}
 _ABOVE_ALL: Final = (1 << 63) - 1
-_NEVER: Final = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +185,7 @@ async def create_tenant(
 ) -> Response[NewTenantJson]:
     """Make a tenant and a first key of its own."""
     asking = await api.manager(request)
-    wanted = _wanted(data, api.kind_tables)
+    wanted = new_tenant(data, api.kind_tables)
     made = await api.create_tenant(wanted, asking.by, _repeatable(request, asking.actor, data))
     shown, headers = _made(made)
     key = FirstKeyJson(public_id(KEY_PREFIX, made.key.id), made.key.reveal())
@@ -200,26 +197,6 @@ def _made(made: MadeTenant) -> tuple[TenantJson, dict[str, str]]:
     if made.tenant is not None:
         return present_tenant(made.tenant), {"etag": made.tenant.etag}
     return msgspec.json.decode(made.answer or "", type=TenantJson), {"idempotent-replayed": "true"}
-
-
-def _wanted(given: dict[str, Any], tables: KindTables) -> Tenant:
-    slug = given.get("slug")
-    if slug is None:
-        raise invalid([FieldError("slug", "A tenant has a slug: up to 63 of a–z, 0–9 and -.")])
-    nothing = Tenant(
-        id=0,
-        slug="",
-        name=str(slug),
-        state=TenantState.ACTIVE,
-        hostnames=(),
-        origins=(),
-        anonymous_uploads=None,
-        configuration={},
-        revision=1,
-        created_at=_NEVER,
-        updated_at=_NEVER,
-    )
-    return changed_tenant(nothing, given, tables)
 
 
 def _repeatable(request: ApiRequest, actor: Actor, given: dict[str, Any]) -> RepeatableTenant | None:
