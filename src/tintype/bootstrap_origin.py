@@ -11,6 +11,8 @@ from tintype.settings import Settings
 _LOCAL: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 -- nothing is bound here
 """Where a server that listens everywhere is reached from its own machine."""
 
+HTTPS_PORT: Final = 443
+
 
 def scheme(settings: Settings) -> str:
     """Return what this node speaks: https when it has a certificate."""
@@ -47,6 +49,13 @@ def own_tls() -> ssl.SSLContext:
 def come_by_https(settings: Settings) -> bool:
     """Return whether browsers reach us by https: by this server's own, or by that of a proxy before it."""
     return (settings.public_url or own_url(settings)).startswith("https:")
+
+
+def https_site(settings: Settings, host: str) -> str:
+    """Return where somebody finds us by https who asked for this host by http."""
+    if settings.public_url is not None and settings.public_url.startswith("https:"):
+        return settings.public_url
+    return f"https://{host}" if settings.port == HTTPS_PORT else f"https://{host}:{settings.port}"
 
 
 def hsts_of(settings: Settings) -> timedelta | None:

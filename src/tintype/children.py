@@ -1,5 +1,6 @@
 """What the supervisor starts: the server process, which only forks and so loads as little as it can, and workers."""
 
+import asyncio
 import multiprocessing
 import signal
 from typing import TYPE_CHECKING
@@ -39,6 +40,17 @@ def api_application() -> "Application":
     from tintype import bootstrap  # noqa: PLC0415 -- the server process, from which we were forked, must not load it
 
     return bootstrap.api_application()
+
+
+def run_redirect(settings: Settings, parent: int) -> None:
+    """Send who comes by http to https, until SIGTERM."""
+    die_with_parent(parent)
+
+    from tintype.bootstrap_origin import https_site  # noqa: PLC0415 -- likewise
+    from tintype.web.redirect import Redirect  # noqa: PLC0415 -- likewise
+
+    redirect = Redirect(lambda host: https_site(settings, host))
+    asyncio.run(redirect.serve(settings.host, settings.tls.redirect_port))
 
 
 def run_worker(settings: Settings, parent: int) -> None:

@@ -62,6 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "serve": _serve,
         "run-api": _run_api,
         "run-worker": _run_worker,
+        "run-redirect": _run_redirect,
         "migrate": _migrate,
         "tenant": _tenant,
         "key": _key,
@@ -130,7 +131,7 @@ def _parser() -> argparse.ArgumentParser:
     for command in (serve, migrate, doctor, jobs, reprocess, garbage, verify, encrypt, *of_tenants):
         command.add_argument("--data", help="data directory (./data)")
         command.add_argument("--config", type=Path, help="settings file (./tintype.toml)")
-    for name in ("run-api", "run-worker"):  # what `serve` starts; not for people
+    for name in ("run-api", "run-worker", "run-redirect"):  # what `serve` starts; not for people
         commands.add_parser(name).add_argument("parent", type=int)
     return parser
 
@@ -192,6 +193,13 @@ def _run_api(settings: Settings, options: argparse.Namespace) -> int:
     from tintype.children import run_api
 
     run_api(settings, options.parent)
+    return 0
+
+
+def _run_redirect(settings: Settings, options: argparse.Namespace) -> int:
+    from tintype.children import run_redirect
+
+    run_redirect(settings, options.parent)
     return 0
 
 

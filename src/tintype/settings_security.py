@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from tintype.settings_reader import Reader
-from tintype.settings_values import duration, list_of
+from tintype.settings_values import duration, list_of, or_nothing, whole
 
 KEY_BYTES: Final = 32
 """AES-256. A passphrase is none: it would have to be stretched, and then guessed."""
@@ -47,6 +47,8 @@ class TlsSettings:
     certificate: Path | None = None
     key: Path | None = None
     hsts: timedelta | None = None
+    redirect_port: int = 0
+    """Where http is answered with the way to https; 0 is nowhere."""
 
 
 def read_encryption(read: Reader) -> EncryptionSettings:
@@ -68,7 +70,10 @@ def read_tls(read: Reader) -> TlsSettings:
         certificate=read.read("tls.certificate", _path_or_nothing, None),
         key=read.read("tls.key", _path_or_nothing, None),
         hsts=read.read("tls.hsts", lambda value: None if value in {"off", False} else duration(value), None),
+        redirect_port=read.read("tls.redirect_port", or_nothing(whole(1, 65_535)), 0),
     )
+    if settings.redirect_port and not settings.certificate:
+        read.complain("tls.redirect_port", "leads to https, for which there is no certificate (tls.certificate).")
     if bool(settings.certificate) is not bool(settings.key):
         read.complain("tls", "certificate and key: one is of no use without the other.")
     return settings

@@ -150,6 +150,8 @@ class Supervisor:
         if self._settings.role != "worker":
             _refuse_taken_port(self._settings.host, self._settings.port)
             certificate_of(self._settings)
+            if self._settings.tls.redirect_port:
+                _refuse_taken_port(self._settings.host, self._settings.tls.redirect_port)
         admit_keys(self._settings)
         self._metrics = MetricsDirectory(self._settings.data / RUN_DIRECTORY)
         self._environment[DIRECTORY_VARIABLE] = str(self._metrics.path)
@@ -191,6 +193,8 @@ class Supervisor:
         command = [sys.executable, "-m", "tintype"]
         if self._settings.role in {"all", "api"}:
             self._children.append(_Child("api", [*command, "run-api", str(os.getpid())]))
+            if self._settings.tls.redirect_port:
+                self._children.append(_Child("redirect", [*command, "run-redirect", str(os.getpid())]))
         if self._settings.role in {"all", "worker"}:
             for number in range(self._settings.workers):
                 self._children.append(_Child(f"worker-{number + 1}", [*command, "run-worker", str(os.getpid())]))

@@ -26,7 +26,7 @@ from certificates import trusting, write_certificate
 from command_line import tintype
 from people import PASSWORD
 from postgres import passable_directory
-from product import Product, eventually, start_product
+from product import Product, eventually, free_port, start_product
 from refusals import assert_problem
 from tintype.adapters.blob_keys import KeyRing, key_id
 from tintype.adapters.sealed_directory import SealedBlobDirectory
@@ -71,6 +71,7 @@ def story() -> Iterator[Story]:
             "TINTYPE_BLOB_KEY_COMMAND": f"echo {FIRST}",
             "TINTYPE_TLS__CERTIFICATE": str(certificate),
             "TINTYPE_TLS__KEY": str(tls_key),
+            "TINTYPE_TLS__REDIRECT_PORT": str(free_port()),
         }
         with start_product(data, "--api-processes", "1", environment=environment, key=key) as product:
             tls = trusting(certificate)
@@ -279,6 +280,23 @@ def test_tls_1_2_and_1_3_are_spoken_and_http_is_not(story: Story) -> None:
             assert tls.version() == version.name.replace("_", ".").replace("TLSv1.", "TLSv1.")
     with pytest.raises(httpx.TransportError):
         httpx.get(story.product.base_url.replace("https:", "http:"), timeout=5)
+
+
+def test_who_comes_by_http_is_sent_to_https_and_who_sends_something_is_refused(story: Story) -> None:
+    plain = f"http://127.0.0.1:{story.environment['TINTYPE_TLS__REDIRECT_PORT']}"
+    assert eventually(lambda: is_answered(plain), within=20)
+    sent = httpx.get(f"{plain}/p/img_1?token=a%20b", headers={"host": "127.0.0.1:80"})
+    assert (sent.status_code, sent.headers["location"]) == (308, f"{story.product.base_url}/p/img_1?token=a%20b")
+    refused = httpx.post(f"{plain}{IMAGES}", content=b"x", headers={"authorization": "Bearer ttk_x"})
+    assert refused.status_code == 403
+    assert "https" in refused.text
+
+
+def is_answered(url: str) -> bool:
+    try:
+        return bool(httpx.get(url).status_code)
+    except httpx.TransportError:
+        return False
 
 
 def test_a_new_certificate_is_taken_on_sighup_and_one_that_cannot_be_used_is_not(story: Story, tmp_path: Path) -> None:

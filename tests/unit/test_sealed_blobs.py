@@ -93,11 +93,13 @@ def test_a_file_that_somebody_rearranged_does_not_open(
 
 
 def test_a_file_opens_under_its_own_name_alone_and_a_chunk_in_its_own_file(blobs: SealedBlobDirectory) -> None:
-    first, second = put(blobs, CONTENT), put(blobs, CONTENT, "2/original/ab/cd/abcd")
+    others = ("1/original/ab/cd/abce", "2/original/ab/cd/abcd")
+    first, second, third = put(blobs, CONTENT), *(put(blobs, CONTENT, other) for other in others)
     one, two = first.read_bytes(), second.read_bytes()
-    second.write_bytes(one)
-    with pytest.raises(SealBroken):
-        read(blobs, "2/original/ab/cd/abcd")
+    for path, other in zip((second, third), others, strict=True):
+        path.write_bytes(one)
+        with pytest.raises(SealBroken):
+            read(blobs, other)
     first.write_bytes(one[:HEADER_BYTES] + two[chunk(0)] + one[HEADER_BYTES + CHUNK_ON_DISK :])
     with pytest.raises(SealBroken):
         read(blobs)
