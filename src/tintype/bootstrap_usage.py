@@ -12,6 +12,7 @@ from tintype.settings import Settings
 from tintype.usecases.count_requests import CountRequests
 from tintype.usecases.set_quota import SetQuota
 from tintype.web.auth import Authenticator
+from tintype.web.client_address import ForwardedHeader, Proxies
 from tintype.web.request_tally import RequestTally
 from tintype.web.usage import UsageApi, usage_routes
 
@@ -31,5 +32,6 @@ def usage_parts(
 ) -> UsageParts:
     """Return the parts of one API process."""
     usage, count_requests = Usage(database, settings.quotas), CountRequests(database=database, clock=clock)
-    api = UsageApi(usage, SetQuota(database), tenants, authenticator)
+    proxies = Proxies(settings.trusted_proxies, ForwardedHeader(settings.forwarded_header))
+    api = UsageApi(usage, SetQuota(database), tenants, authenticator, proxies)
     return UsageParts(usage, count_requests, RequestTally(authenticator, count_requests), usage_routes(api))

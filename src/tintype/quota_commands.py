@@ -7,6 +7,7 @@ from typing import Final
 
 from tintype.db.pool import Database, DatabaseConfig
 from tintype.db.setup import NoSuchTenant, tenant_with_slug
+from tintype.domain.audit import ACCOUNT_PREFIX, CONSOLE
 from tintype.domain.ids import BadId, parse_public_id
 from tintype.domain.quota import WHOLE_TENANT, DefaultQuotas, Quota
 from tintype.reads.usage import Usage
@@ -16,7 +17,6 @@ from tintype.usecases.set_quota import SetQuota
 PATIENCE_SECONDS: Final = 10.0
 """For a connection and for an answer: somebody waits at a terminal."""
 
-ACCOUNT_PREFIX: Final = "acc_"
 NOTHING: Final = "none"
 
 Say = Callable[[str], None]
@@ -58,9 +58,9 @@ async def _work(url: str, wanted: Wanted, whose: tuple[int, int], defaults: Defa
             raise LookupError(account)
         if wanted.action == "set":
             quota = _changed(await usage.quota(tenant, account), wanted)
-            await set_quota(tenant=tenant, account=account, quota=quota)
+            await set_quota(tenant=tenant, account=account, quota=quota, by=CONSOLE)
         elif wanted.action == "clear":
-            await set_quota(tenant=tenant, account=account, quota=None)
+            await set_quota(tenant=tenant, account=account, quota=None, by=CONSOLE)
         now = await usage.standing(tenant, account)
     finally:
         await database.close()

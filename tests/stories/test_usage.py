@@ -166,6 +166,9 @@ def test_a_tenant_cannot_raise_its_own_quota_and_the_installation_can(product: P
     assert_problem(other.put(QUOTA, params={"tenant": theirs}, json={"max_images": None}), 403, "auth.forbidden")
     assert product.client.put(QUOTA, params={"tenant": theirs}, json={"max_images": 9}).status_code == 200
     assert other.get(QUOTA).json() == {"max_bytes": None, "max_images": 9}
+    for log in (product.client, other):  # who decides, and for whom
+        [entry, *_] = log.get("/api/v1/audit", params={"action": "tenant.quota_changed"}).json()["items"]
+        assert (entry["object"], entry["detail"]) == (theirs, {"max_bytes": None, "max_images": 9})
     assert product.client.delete(QUOTA, params={"tenant": theirs}).status_code == 204
     assert other.get(QUOTA).json() == {"max_bytes": None, "max_images": None}
     for body in ({"max_images": -1}, {"max_bytes": "much"}, {"most": 1}, {"max_bytes": 1 << 63}):

@@ -73,6 +73,7 @@ class Action(StrEnum):
     TENANT_CHANGED = "tenant.changed"
     TENANT_SUSPENDED = "tenant.suspended"
     TENANT_RESUMED = "tenant.resumed"
+    QUOTA_CHANGED = "tenant.quota_changed"
     SIGNING_KEY_MADE = "tenant.signing_key_made"
     SIGNING_KEY_REVOKED = "tenant.signing_key_revoked"
     ENCRYPTION_KEY_ROTATED = "tenant.encryption_key_rotated"

@@ -15,6 +15,7 @@ from litestar.di import NamedDependency, Provide
 from litestar.params import QueryParameter
 
 from tintype.domain.actor import Actor, Scope
+from tintype.domain.audit import ACCOUNT_PREFIX, Requester
 from tintype.domain.errors import Code, Problem
 from tintype.domain.ids import TENANT_PREFIX, BadId, parse_public_id, public_id
 from tintype.domain.quota import WHOLE_TENANT, Quota
@@ -22,11 +23,10 @@ from tintype.domain.tenant import manages_all
 from tintype.reads.tenants import Tenants
 from tintype.reads.usage import Report, Usage
 from tintype.usecases.set_quota import SetQuota
-from tintype.web.auth import Authenticator, Credentials
+from tintype.web.auth import Authenticator
+from tintype.web.client_address import Proxies
 from tintype.web.days import read_span
 from tintype.web.openapi import problems
-
-ACCOUNT_PREFIX: Final = "acc_"
 
 _UNSHARED: Final = {"cache-control": "no-store"}
 
@@ -51,10 +51,11 @@ class UsageApi:
     set_quota: SetQuota
     tenants: Tenants
     authenticator: Authenticator
+    proxies: Proxies
 
     async def readable(self, request: ApiRequest, tenant: str | None, account: str | None) -> tuple[int, int]:
         """Return tenant and account (or the tenant as a whole) whose usage the caller wants to see and may."""
-        actor = await self._actor(request)
+        actor, _ = await self._who(request)
         actor.need(Scope.USAGE)
         if tenant is not None:
             return await self._other_tenant(actor, tenant), WHOLE_TENANT
@@ -67,20 +68,22 @@ class UsageApi:
             return actor.tenant, WHOLE_TENANT
         return actor.tenant, actor.account
 
-    async def settable(self, request: ApiRequest, tenant: str | None, account: str | None) -> tuple[int, int]:
-        """Return tenant and account (or the tenant as a whole) whose quota the caller wants to set and may."""
-        actor = await self._actor(request)
+    async def settable(self, request: ApiRequest, tenant: str | None, account: str | None) -> "Settable":
+        """Return whose quota the caller wants to set and may."""
+        actor, by = await self._who(request)
         if tenant is None and account is not None:
             actor.need_all(Scope.TENANT)
-            return actor.tenant, await self._account(actor, account)
+            return Settable(actor.tenant, await self._account(actor, account), by)
         actor.need_all(Scope.TENANTS)
-        return await self._other_tenant(actor, tenant), WHOLE_TENANT
+        return Settable(await self._other_tenant(actor, tenant), WHOLE_TENANT, by)
 
-    async def _actor(self, request: ApiRequest) -> Actor:
-        actor = await self.authenticator.actor(Credentials.of(request.headers, request.method))
-        if actor is None:
+    async def _who(self, request: ApiRequest) -> tuple[Actor, Requester]:
+        peer = request.client.host if request.client else ""
+        address = self.proxies.client_of(peer, request.headers)
+        caller = await self.authenticator.caller(request.headers, address, method=request.method)
+        if caller.actor is None:
             raise Problem(Code.AUTH_REQUIRED, "Usage is of your own. Sign in, or send an API key as Bearer.")
-        return actor
+        return caller.actor, caller.requester
 
     async def _account(self, actor: Actor, name: str) -> int:
         """Return the account of the actor's tenant with that name; `Problem` not_found when there is none."""
@@ -101,6 +104,15 @@ class UsageApi:
         except BadId as error:
             raise Problem(Code.NOT_FOUND, "There is no such tenant.") from error
         return (await self.tenants.get(tenant)).tenant.id
+
+
+@dataclass(frozen=True, slots=True)
+class Settable:
+    """A tenant, an account of it (or the tenant as a whole), and who sets its quota."""
+
+    tenant: int
+    account: int
+    by: Requester
 
 
 class QuotaJson(msgspec.Struct, forbid_unknown_fields=True):
@@ -187,8 +199,9 @@ async def put_quota(
     account: AccountName = None,
 ) -> Response[QuotaJson]:
     """Set the quota of the tenant or of an account."""
-    whose, holder = await api.settable(request, tenant, account)
-    await api.set_quota(tenant=whose, account=holder, quota=Quota(data.max_bytes, data.max_images))
+    whose = await api.settable(request, tenant, account)
+    quota = Quota(data.max_bytes, data.max_images)
+    await api.set_quota(tenant=whose.tenant, account=whose.account, quota=quota, by=whose.by)
     return Response(data, headers=_UNSHARED)
 
 
@@ -203,8 +216,8 @@ async def delete_quota(
     request: ApiRequest, api: NamedDependency[UsageApi], *, tenant: TenantName = None, account: AccountName = None
 ) -> None:
     """Forget the quota of the tenant or of an account."""
-    whose, holder = await api.settable(request, tenant, account)
-    await api.set_quota(tenant=whose, account=holder, quota=None)
+    whose = await api.settable(request, tenant, account)
+    await api.set_quota(tenant=whose.tenant, account=whose.account, quota=None, by=whose.by)
 
 
 def _no_account() -> Problem:
