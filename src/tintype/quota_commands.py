@@ -7,8 +7,8 @@ from typing import Final
 
 from tintype.db.pool import Database, DatabaseConfig
 from tintype.db.setup import NoSuchTenant, tenant_with_slug
-from tintype.domain.audit import ACCOUNT_PREFIX, CONSOLE
-from tintype.domain.ids import BadId, parse_public_id
+from tintype.domain.audit import CONSOLE
+from tintype.domain.ids import ACCOUNT_PREFIX, BadId, parse_public_id
 from tintype.domain.quota import WHOLE_TENANT, DefaultQuotas, Quota
 from tintype.reads.usage import Usage
 from tintype.settings_values import size, whole

@@ -311,7 +311,7 @@ def test_uploads_and_purges_side_by_side_never_pass_the_quota_and_use_it_up(prod
                 return taken
 
             taken = sum(await asyncio.gather(*(one(number) for number in range(8))))
-            while await tries(database, tenant, size, quota):
+            while taken <= most // size and await tries(database, tenant, size, quota):
                 taken += 1
             async with database.transaction(tenant) as connection:
                 found = await standing(connection, tenant=tenant, account=WHOLE_TENANT, default=quota.tenant)

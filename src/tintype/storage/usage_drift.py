@@ -6,7 +6,7 @@ from tintype.db.inventory import freeze
 from tintype.db.pool import Database
 from tintype.db.usage import Drift
 from tintype.db.usage_recount import add_up_images, counted_for_tenant, drifts_of_accounts
-from tintype.domain.ids import public_id
+from tintype.domain.ids import ACCOUNT_PREFIX, TENANT_PREFIX, public_id
 from tintype.domain.quota import WHOLE_TENANT
 
 
@@ -28,5 +28,7 @@ async def usage_drifts(database: Database, tenant: int) -> AsyncIterator[Drift]:
 
 def drift_name(tenant: int, drift: Drift) -> str:
     """Return how a drift is named: whose, and by how much too little is counted."""
-    whose = public_id("ten_", tenant) if drift.account == WHOLE_TENANT else public_id("acc_", drift.account)
+    whose = (
+        public_id(TENANT_PREFIX, tenant) if drift.account == WHOLE_TENANT else public_id(ACCOUNT_PREFIX, drift.account)
+    )
     return f"{whose} by {drift.images:+} images, {drift.bytes:+} bytes"

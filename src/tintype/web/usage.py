@@ -15,9 +15,9 @@ from litestar.di import NamedDependency, Provide
 from litestar.params import QueryParameter
 
 from tintype.domain.actor import Actor, Scope
-from tintype.domain.audit import ACCOUNT_PREFIX, Requester
+from tintype.domain.audit import Requester
 from tintype.domain.errors import Code, Problem
-from tintype.domain.ids import TENANT_PREFIX, BadId, parse_public_id, public_id
+from tintype.domain.ids import ACCOUNT_PREFIX, TENANT_PREFIX, BadId, parse_public_id, public_id
 from tintype.domain.quota import WHOLE_TENANT, Quota
 from tintype.domain.tenant import manages_all
 from tintype.reads.tenants import Tenants
