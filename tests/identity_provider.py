@@ -41,9 +41,10 @@ ADA: Final = {
 
 @dataclass
 class Provider:
-    """A provider that runs, seen from a test."""
+    """A provider that runs, seen from a test; `browser` is anybody's, and follows nothing by itself."""
 
     issuer: str
+    browser: httpx.Client
 
     def person(self, **claims: object) -> None:
         """Say who comes from now on, as Ada but for these claims."""
@@ -59,10 +60,10 @@ class Provider:
 
     def requests(self, path: str) -> int:
         """Return how often this path was asked for."""
-        return int(httpx.get(f"{self.issuer}/told").json()["requests"].get(path, 0))
+        return int(self.browser.get(f"{self.issuer}/told").json()["requests"].get(path, 0))
 
     def _tell(self, told: dict[str, object]) -> None:
-        httpx.post(f"{self.issuer}/told", json=told).raise_for_status()
+        self.browser.post(f"{self.issuer}/told", json=told).raise_for_status()
 
 
 @contextmanager
@@ -73,7 +74,8 @@ def running_provider() -> Iterator[Provider]:
         assert process.stdout is not None
         assert process.stdin is not None
         try:
-            yield Provider(process.stdout.readline().strip())
+            with httpx.Client() as browser:  # one for all: opening one reads every authority of TLS
+                yield Provider(process.stdout.readline().strip(), browser)
         finally:
             process.stdin.close()
             process.wait(10)

@@ -1,5 +1,6 @@
 """An app beside the password, a passkey instead of it, an account elsewhere: as people meet them, over HTTP."""
 
+import ssl
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,6 +19,9 @@ from product import Product, start_product
 
 AGAIN = {"password": PASSWORD}
 
+NOBODY = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""Nothing is asked by TLS here, and reading every authority for each browser takes longer than what it does."""
+
 
 @dataclass
 class Site:
@@ -28,12 +32,12 @@ class Site:
 
     def sign_in(self, handle: str, **fields: str) -> httpx.Response:
         """Return the answer to a sign-in with these fields."""
-        with httpx.Client(base_url=self.product.base_url) as device:
+        with httpx.Client(base_url=self.product.base_url, verify=NOBODY) as device:
             return device.post(f"{API}/sessions", json={"login": handle, "password": PASSWORD, **fields})
 
     def browser(self) -> httpx.Client:
         """Return a browser that follows nothing by itself."""
-        client = httpx.Client(base_url=self.product.base_url, timeout=30)
+        client = httpx.Client(base_url=self.product.base_url, timeout=30, verify=NOBODY)
         self.product.kept.append(client)
         return client
 
@@ -189,18 +193,17 @@ def signed_in_by(browser: httpx.Client, device: Device) -> httpx.Response:
 # Accounts elsewhere
 
 
-def came_back(browser: httpx.Client, answer: httpx.Response) -> str:
+def came_back(site: Site, browser: httpx.Client, answer: httpx.Response) -> str:
     """Return the address that the provider sends the browser back to."""
     assert answer.status_code in {200, 302}, answer.text
     url = answer.headers.get("location") or answer.json()["url"]
-    with httpx.Client() as elsewhere:
-        back = elsewhere.get(url).headers["location"]
+    back = site.provider.browser.get(url).headers["location"]
     assert back.startswith(str(browser.base_url))
     return str(back)
 
 
-def sign_in_elsewhere(browser: httpx.Client, name: str = "work", **query: str) -> httpx.Response:
-    return browser.get(came_back(browser, browser.get(f"{API}/sessions/oidc/{name}", params=query)))
+def sign_in_elsewhere(site: Site, browser: httpx.Client, name: str = "work", **query: str) -> httpx.Response:
+    return browser.get(came_back(site, browser, browser.get(f"{API}/sessions/oidc/{name}", params=query)))
 
 
 def handle_of(browser: httpx.Client) -> str:
@@ -212,30 +215,30 @@ def test_who_comes_from_a_provider_for_the_first_time_is_given_an_account_and_kn
     names = [provider["name"] for provider in site.browser().get(f"{API}/sessions/oidc").json()["items"]]
     assert names == ["closed", "work"]
     with site.browser() as browser:
-        answer = sign_in_elsewhere(browser, return_to="/p/img_1")
+        answer = sign_in_elsewhere(site, browser, return_to="/p/img_1")
         assert (answer.status_code, answer.headers["location"]) == (303, "/p/img_1")
         assert handle_of(browser) == "grace_hopper"
         account = browser.get(f"{API}/account").json()
         assert account["email"] == "grace@example.org"
     site.provider.person(sub="grace", email="other@example.org", preferred_username="somebody")
     with site.browser() as browser:
-        sign_in_elsewhere(browser)
+        sign_in_elsewhere(site, browser)
         assert handle_of(browser) == "grace_hopper"
     site.provider.person(sub="grace 2", email="grace2@example.org", preferred_username="Grace.Hopper")
     with site.browser() as browser:
-        sign_in_elsewhere(browser)
+        sign_in_elsewhere(site, browser)
         assert handle_of(browser).startswith("grace_hopper_")
 
 
 def test_an_answer_of_the_provider_counts_once_and_in_the_browser_that_asked(site: Site) -> None:
     site.provider.person(sub="once", email="once@example.org", preferred_username="once")
     with site.browser() as browser, site.browser() as thief:
-        back = came_back(browser, browser.get(f"{API}/sessions/oidc/work"))
+        back = came_back(site, browser, browser.get(f"{API}/sessions/oidc/work"))
         stolen = thief.get(back)
         assert (stolen.status_code, code_of(stolen)) == (401, "auth.oidc_failed")
         spoilt = browser.get(back)
         assert (spoilt.status_code, code_of(spoilt)) == (401, "auth.oidc_failed"), "it was shown to somebody"
-        back = came_back(browser, browser.get(f"{API}/sessions/oidc/work"))
+        back = came_back(site, browser, browser.get(f"{API}/sessions/oidc/work"))
         kept = dict(browser.cookies)
         assert browser.get(back).status_code == 303
         replayed = httpx.get(back, cookies=kept)
@@ -244,7 +247,7 @@ def test_an_answer_of_the_provider_counts_once_and_in_the_browser_that_asked(sit
 
 def test_an_answer_for_one_provider_is_none_for_another(site: Site) -> None:
     with site.browser() as browser:
-        back = came_back(browser, browser.get(f"{API}/sessions/oidc/work"))
+        back = came_back(site, browser, browser.get(f"{API}/sessions/oidc/work"))
         mixed = browser.get(back.replace("/oidc/work/", "/oidc/closed/"))
         assert (mixed.status_code, code_of(mixed)) == (401, "auth.oidc_failed")
 
@@ -253,7 +256,7 @@ def test_an_answer_for_one_provider_is_none_for_another(site: Site) -> None:
 def test_a_provider_that_lies_or_refuses_signs_nobody_in(site: Site, lie: str) -> None:
     site.provider.lie(lie)
     with site.browser() as browser:
-        refused = sign_in_elsewhere(browser)
+        refused = sign_in_elsewhere(site, browser)
         assert (refused.status_code, code_of(refused)) == (401, "auth.oidc_failed")
         assert browser.get(f"{API}/session").status_code == 401
     site.provider.lie("nothing")
@@ -264,19 +267,19 @@ def test_an_address_that_is_somebody_s_is_never_taken_over_and_its_owner_links_i
     site.product.query("UPDATE emails SET verified_at = now() WHERE email = 'link@example.org'")
     site.provider.person(sub="linked", email="Link@example.org")
     with site.browser() as browser:
-        refused = sign_in_elsewhere(browser)
+        refused = sign_in_elsewhere(site, browser)
         assert (refused.status_code, code_of(refused)) == (409, "auth.link_required")
         assert browser.get(f"{API}/session").status_code == 401
     assert ada.client.post(f"{API}/account/identities/work", json={}).status_code == 403
     begun = ada.client.post(f"{API}/account/identities/work", json={**AGAIN, "return_to": "/account"})
-    linked = ada.client.get(came_back(ada.client, begun))
+    linked = ada.client.get(came_back(site, ada.client, begun))
     assert (linked.status_code, linked.headers["location"]) == (303, "/account")
     assert [item["provider"] for item in ada.client.get(f"{API}/account/identities").json()["items"]] == ["work"]
     with site.browser() as browser:
-        sign_in_elsewhere(browser)
+        sign_in_elsewhere(site, browser)
         assert handle_of(browser) == "ada_link"
     bob = signed_up(site.product, "bob_link")
-    taken = bob.client.get(came_back(bob.client, bob.client.post(f"{API}/account/identities/work", json=AGAIN)))
+    taken = bob.client.get(came_back(site, bob.client, bob.client.post(f"{API}/account/identities/work", json=AGAIN)))
     assert (taken.status_code, code_of(taken)) == (409, "conflict")
     assert ada.client.request("DELETE", f"{API}/account/identities/work", json=AGAIN).status_code == 204
     assert ada.client.get(f"{API}/account/identities").json()["items"] == []
@@ -297,7 +300,7 @@ def test_nobody_is_given_an_account_without_an_address_that_is_vouched_for_or_wh
 ) -> None:
     site.provider.person(**{"sub": "stranger", "email": "stranger@example.org", **claims})
     with site.browser() as browser:
-        refused = sign_in_elsewhere(browser, name)
+        refused = sign_in_elsewhere(site, browser, name)
     assert (refused.status_code, code_of(refused)) == (409, "auth.link_required")
     assert site.product.query("SELECT 1 FROM emails WHERE email = 'stranger@example.org'") == []
 

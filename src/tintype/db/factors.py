@@ -40,12 +40,3 @@ async def factors_of(connection: Connection, *, tenant: int, account: int, sessi
     )
     row = await cursor.fetchone()
     return Factors(*row) if row else None
-
-
-async def delete_factors(connection: Connection, *, tenant: int, account: int) -> None:
-    """Forget everything but the password that the account is recognised by."""
-    bucket = bucket_of(account)
-    await connection.execute("DELETE FROM totp WHERE bucket = %s AND account = %s", [bucket, account])
-    await connection.execute("DELETE FROM recovery_codes WHERE bucket = %s AND account = %s", [bucket, account])
-    await connection.execute("DELETE FROM passkeys WHERE bucket = %s AND account = %s", [bucket, account])
-    await connection.execute("DELETE FROM identities WHERE tenant = %s AND account = %s", [tenant, account])

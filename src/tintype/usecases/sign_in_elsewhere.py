@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from tintype.db.accounts import claim_email, claim_handle, insert_account, save_verified_email
+from tintype.db.accounts import claim_email, claim_handle, insert_account, lock_account, save_verified_email
 from tintype.db.audit import record
 from tintype.db.challenges import Asked, Challenge, ask, take_answered
 from tintype.db.clock import DatabaseClock
 from tintype.db.identities import Identity, account_of_identity, identities_of, link_identity, unlink_identity
 from tintype.db.pool import Clash, Connection, Database
+from tintype.domain.account import AccountState
 from tintype.domain.actor import Role
 from tintype.domain.audit import Action, Requester
 from tintype.domain.email_address import BadEmail, EmailAddress, parse_email
@@ -179,6 +180,9 @@ class SignInElsewhere:
     async def _link(self, name: str, claims: Claims, own: Own) -> None:
         try:
             async with self._database.transaction(own.tenant) as connection:
+                account = await lock_account(connection, own.account)  # it may have been deleted meanwhile
+                if account is None or account.state is not AccountState.ACTIVE:
+                    raise Problem(Code.AUTH_OIDC_FAILED, "The account that this was to be linked to is not there.")
                 known = await account_of_identity(
                     connection, tenant=own.tenant, issuer=claims.issuer, subject=claims.subject
                 )

@@ -11,7 +11,9 @@ from litestar.openapi.spec.enums import OpenAPIType
 from tintype.db.attempt_limits import AttemptLimits
 from tintype.db.factors import Factors
 from tintype.db.pool import Database
+from tintype.domain.actor import Scope
 from tintype.domain.attempt_limits import begin_charges
+from tintype.domain.errors import Code, Problem
 from tintype.domain.own_account import Own, Proof
 from tintype.usecases.begin_session import BeginSession
 from tintype.usecases.passkeys import Passkeys, Site
@@ -60,9 +62,14 @@ class FactorsApi:
 
     async def own(self, request: ApiRequest) -> Own:
         """Return whose account it is; `Problem` auth.required for nobody, auth.forbidden for a tenant's key."""
-        asks = await self.accounts.own(request)
         caller = await self.accounts.caller(request)
-        return Own(asks.tenant, asks.account, asks.session, caller.requester)
+        actor = caller.actor
+        if actor is None:
+            raise Problem(Code.AUTH_REQUIRED, "Sign in first, and send the token that you get as Bearer.")
+        actor.need(Scope.ACCOUNT)
+        if actor.account is None:
+            raise Problem(Code.AUTH_FORBIDDEN, "This API key is the tenant's, which has no account. Sign in.")
+        return Own(actor.tenant, actor.account, caller.session, caller.requester)
 
     async def proved(self, request: ApiRequest, *known: str) -> tuple[Own, Factors, Fields]:
         """Return whose account it is once they have shown that it is them, and what else the body says.
