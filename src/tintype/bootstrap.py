@@ -15,8 +15,9 @@ from tintype.adapters.postgres_durability import violations_in
 from tintype.adapters.render_pool import RenderPool, RenderPoolConfig
 from tintype.adapters.view_journal import MappedViewJournal
 from tintype.bootstrap_blobs import blob_store, staging
+from tintype.bootstrap_factors import recognition_of
 from tintype.bootstrap_origin import hsts_of, origin
-from tintype.bootstrap_people import Beneath, people_jobs, people_routes, people_tasks
+from tintype.bootstrap_people import Beneath, password_hasher, people_jobs, people_routes, people_tasks
 from tintype.bootstrap_privacy import Foundation, account_deleter, privacy_jobs, privacy_routes, privacy_sweep
 from tintype.bootstrap_tenants import change_listener, limits_of_host, tenant_routes_of, tenants_of
 from tintype.bootstrap_usage import usage_parts
@@ -192,6 +193,13 @@ def build_api(settings: Settings) -> Application:
         await parts.close()
 
     images = _images_api(settings, parts, records, progress, authenticator, counted.usage)
+    recognition = recognition_of(
+        settings,
+        database=parts.database,
+        clock=parts.clock,
+        hasher=password_hasher(settings),
+        sealer=sealer(settings),
+    )
     people = people_routes(
         Beneath(
             settings=settings,
@@ -202,10 +210,10 @@ def build_api(settings: Settings) -> Application:
             proxies=images.proxies,
             body_limits=images.body_limits,
             server_key=server_key(settings),
-            sealer=sealer(settings),
+            recognition=recognition,
         )
     )
-    privacy = privacy_routes(settings, parts.foundation, authenticator, images.proxies)
+    privacy = privacy_routes(settings, parts.foundation, authenticator, images.proxies, recognition.prove)
     routes = [
         image_routes(images, image_work_routes(_image_work_api(parts, images))),
         event_routes(images),

@@ -12,7 +12,8 @@ from tintype.db.clock import DatabaseClock
 from tintype.db.pool import Database
 from tintype.domain.account import Account
 from tintype.domain.audit import Requester
-from tintype.domain.own_account import Own
+from tintype.domain.errors import Code, Problem
+from tintype.domain.own_account import Own, Proof
 from tintype.ports.password_hasher import PasswordHasher
 from tintype.settings import Settings
 from tintype.settings_oidc import OidcSettings
@@ -24,6 +25,7 @@ from tintype.usecases.second_factor import SecondFactor
 from tintype.usecases.sign_in import SignInAttempt
 from tintype.usecases.sign_in_elsewhere import Provider, SignInElsewhere
 from tintype.web.accounts_api import AccountsApi
+from tintype.web.auth import Caller
 from tintype.web.factors_api import FactorsApi
 from tintype.web.oidc import OIDC
 from tintype.web.passkeys import PASSKEYS
@@ -43,9 +45,35 @@ class AppAtSignIn:
         await self.second_factor.check(Own(account.tenant, account.id, None, by), attempt.totp)
 
 
-def second_factor_of(database: Database, clock: DatabaseClock, sealer: Sealer, limits: AttemptLimits) -> SecondFactor:
-    """Return what checks codes of authenticator apps."""
-    return SecondFactor(database=database, clock=clock, sealer=sealer, limits=limits)
+@dataclass(frozen=True, slots=True)
+class Recognition:
+    """What checks passwords and codes in one process. There is one: hashing is bounded by its threads."""
+
+    hasher: PasswordHasher
+    limits: AttemptLimits
+    second_factor: SecondFactor
+    prove_identity: ProveIdentity
+
+    def at_sign_in(self, noted: Callable[[str], str | None]) -> AppAtSignIn:
+        """Return what a sign-in asks once the password was right."""
+        return AppAtSignIn(self.second_factor, noted)
+
+    async def prove(self, caller: Caller, password: str | None, code: str | None) -> None:
+        """Return when the caller has shown once more that it is them; `Problem` as `ProveIdentity` says."""
+        if caller.actor is None or caller.actor.account is None:
+            raise Problem(Code.AUTH_FORBIDDEN, "This is about an account. Sign in.")
+        own = Own(caller.actor.tenant, caller.actor.account, caller.session, caller.requester)
+        await self.prove_identity(own, Proof(password, code))
+
+
+def recognition_of(
+    settings: Settings, *, database: Database, clock: DatabaseClock, hasher: PasswordHasher, sealer: Sealer
+) -> Recognition:
+    """Return what checks passwords and codes."""
+    limits = AttemptLimits(on=settings.rate_limits)
+    second_factor = SecondFactor(database=database, clock=clock, sealer=sealer, limits=limits)
+    prove_identity = ProveIdentity(database=database, hasher=hasher, limits=limits, check_code=second_factor.check)
+    return Recognition(hasher, limits, second_factor, prove_identity)
 
 
 def factor_routes(
@@ -54,24 +82,22 @@ def factor_routes(
     *,
     database: Database,
     clock: DatabaseClock,
-    hasher: PasswordHasher,
-    limits: AttemptLimits,
-    second_factor: SecondFactor,
+    recognition: Recognition,
 ) -> Router:
     """Return the routes of apps, passkeys and accounts elsewhere."""
     api = FactorsApi(
         accounts=accounts,
-        second_factor=second_factor,
+        second_factor=recognition.second_factor,
         passkeys=Passkeys(database=database, clock=clock),
         sign_in_elsewhere=SignInElsewhere(
             database=database,
             clock=clock,
             providers={name: _provider(provider) for name, provider in settings.oidc.items()},
         ),
-        prove_identity=ProveIdentity(database=database, hasher=hasher, limits=limits, check_code=second_factor.check),
+        prove_identity=recognition.prove_identity,
         begin_session=BeginSession(database=database, clock=clock),
         database=database,
-        limits=limits,
+        limits=recognition.limits,
         public_url=settings.public_url,
     )
     return Router(

@@ -9,9 +9,8 @@ from litestar import Router
 from tintype.adapters.mailer_folder import FolderMailer
 from tintype.adapters.mailer_smtp import SmtpConfig, SmtpMailer
 from tintype.adapters.passwords_argon2 import Argon2Hasher, HashingLimits
-from tintype.bootstrap_factors import AppAtSignIn, factor_routes, second_factor_of
+from tintype.bootstrap_factors import Recognition, factor_routes
 from tintype.bootstrap_origin import come_by_https, scheme
-from tintype.db.attempt_limits import AttemptLimits
 from tintype.db.clock import DatabaseClock
 from tintype.db.jobs import Task
 from tintype.db.notify import Notifier
@@ -22,7 +21,6 @@ from tintype.ports.password_hasher import PasswordHasher
 from tintype.reads.account_pictures import AccountPictures
 from tintype.reads.accounts import Accounts
 from tintype.settings import Settings
-from tintype.storage.sealing import Sealer
 from tintype.usecases.change_account import ChangeAccount
 from tintype.usecases.end_sessions import EndSessions
 from tintype.usecases.send_mail import SendMail
@@ -56,14 +54,14 @@ class Beneath:
     proxies: Proxies
     body_limits: BodyLimits
     server_key: bytes
-    sealer: Sealer
+    recognition: Recognition
 
 
 def people_routes(beneath: Beneath) -> list[Router]:
     """Return the routes of accounts and sessions."""
     settings, database, clock = beneath.settings, beneath.database, beneath.clock
-    hasher, limits = password_hasher(settings), AttemptLimits(on=settings.rate_limits)
-    second_factor = second_factor_of(database, clock, beneath.sealer, limits)
+    recognition = beneath.recognition
+    hasher, limits = recognition.hasher, recognition.limits
     api = AccountsApi(
         authenticator=beneath.authenticator,
         proxies=beneath.proxies,
@@ -74,7 +72,7 @@ def people_routes(beneath: Beneath) -> list[Router]:
             clock=clock,
             hasher=hasher,
             limits=limits,
-            second_factor=AppAtSignIn(second_factor, beneath.authenticator.noted),
+            second_factor=recognition.at_sign_in(beneath.authenticator.noted),
             server_key=beneath.server_key,
         ),
         change_account=ChangeAccount(database=database),
@@ -85,15 +83,7 @@ def people_routes(beneath: Beneath) -> list[Router]:
         sign_up_open=settings.accounts.sign_up,
         secure=come_by_https(settings),
     )
-    factors = factor_routes(
-        settings,
-        api,
-        database=database,
-        clock=clock,
-        hasher=hasher,
-        limits=limits,
-        second_factor=second_factor,
-    )
+    factors = factor_routes(settings, api, database=database, clock=clock, recognition=recognition)
     return [account_routes(api), session_routes(api), factors]
 
 

@@ -2,16 +2,13 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
 
 from litestar import Router
 
-from tintype.db.account_deletions import seconds_since_sign_in
 from tintype.db.clock import DatabaseClock
 from tintype.db.jobs import Task
 from tintype.db.notify import Notifier
 from tintype.db.pool import Database
-from tintype.domain.errors import Code, Problem
 from tintype.periodic import Report
 from tintype.ports.blobs import BlobStore
 from tintype.reads.account_deletions import AccountDeletions
@@ -24,13 +21,10 @@ from tintype.usecases.purge_image import PurgeImage
 from tintype.usecases.sweep_deletions import SweepDeletions
 from tintype.web.account_deletion import DeletionApi, Prove, deletion_routes
 from tintype.web.audit import AuditApi, audit_routes
-from tintype.web.auth import Authenticator, Caller
+from tintype.web.auth import Authenticator
 from tintype.web.client_address import Proxies
 
 Job = Callable[..., Awaitable[None]]
-
-FRESH_SECONDS: Final = 600.0
-"""After a sign-in for so long nobody is asked again who they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +39,14 @@ class Foundation:
 
 
 def privacy_routes(
-    settings: Settings, foundation: Foundation, authenticator: Authenticator, proxies: Proxies
+    settings: Settings, foundation: Foundation, authenticator: Authenticator, proxies: Proxies, prove: Prove
 ) -> list[Router]:
     """Return the routes of the audit log and of leaving."""
     database = foundation.database
     deletion = DeletionApi(
         delete_account=account_deleter(foundation),
         deletions=AccountDeletions(database),
-        prove=_prove_by_recent_sign_in(database),
+        prove=prove,
         authenticator=authenticator,
         proxies=proxies,
         server_key=server_key(settings),
@@ -60,16 +54,6 @@ def privacy_routes(
     )
     audit = AuditApi(AuditLog(database), database, authenticator, proxies)
     return [audit_routes(audit), deletion_routes(deletion)]
-
-
-def _prove_by_recent_sign_in(database: Database) -> Prove:
-    async def prove(caller: Caller, _password: str | None, _code: str | None) -> None:
-        async with database.transaction(caller.tenant) as connection:
-            seconds = await seconds_since_sign_in(connection, caller.session)
-        if seconds is None or seconds > FRESH_SECONDS:
-            raise Problem(Code.AUTH_PROOF_REQUIRED, "Show again that it is you: sign in anew, and repeat this.")
-
-    return prove
 
 
 def account_deleter(foundation: Foundation) -> DeleteAccount:

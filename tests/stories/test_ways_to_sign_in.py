@@ -136,6 +136,15 @@ def test_who_has_no_password_signs_in_anew_before_a_way_in_is_added(site: Site) 
     assert (refused.status_code, code_of(refused)) == (403, "auth.proof_required")
 
 
+def test_who_has_a_password_shows_it_before_the_account_is_deleted(site: Site) -> None:
+    ada = signed_up(site.product, "ada_leaves")
+    for proof in ({}, {"password": "wrong password here"}):
+        refused = ada.client.request("DELETE", f"{API}/account", json=proof)
+        assert (refused.status_code, code_of(refused)) == (403, "auth.proof_required"), proof
+    assert ada.client.request("DELETE", f"{API}/account", json=AGAIN).status_code == 202
+    assert site.sign_in("ada_leaves").status_code == 401
+
+
 # Passkeys
 
 

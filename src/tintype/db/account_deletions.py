@@ -58,18 +58,6 @@ async def lock_state(connection: Connection, account: int) -> str | None:
     return str(row[0]) if row else None
 
 
-async def seconds_since_sign_in(connection: Connection, session: int | None) -> float | None:
-    """Return how long ago the session began; None without one."""
-    if session is None:
-        return None
-    cursor = await connection.execute(
-        "SELECT extract(epoch FROM now() - created_at)::float8 FROM sessions WHERE bucket = %s AND id = %s",
-        [bucket_of(session), session],
-    )
-    row = await cursor.fetchone()
-    return float(row[0]) if row else None
-
-
 async def hold_active(connection: Connection, account: int) -> bool:
     """Return whether the account is active, and keep it from being closed until the transaction ends."""
     cursor = await connection.execute(

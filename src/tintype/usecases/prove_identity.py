@@ -41,7 +41,7 @@ class ProveIdentity:
         async with self._database.transaction(own.tenant) as connection:
             factors = await factors_of(connection, tenant=own.tenant, account=own.account, session=own.session)
         if factors is None:
-            raise Problem(Code.NOT_FOUND, "There is no such account any more.")
+            raise Problem(Code.AUTH_REQUIRED, "This account is not there any more.")
         try:
             await self._check(own, proof, factors)
         except Problem as problem:
