@@ -131,3 +131,17 @@ async def test_a_new_key_is_fetched_but_not_for_every_token_that_names_one(
     assert provider.requests("/keys") == before, f"asked again within {REFETCH_SECONDS} s"
     monkeypatch.setattr("tintype.adapters.oidc_provider.REFETCH_SECONDS", 0.0)
     assert (await redeem(client)).subject == "ada-1815"
+
+
+async def test_a_provider_that_is_away_is_not_asked_by_everybody_in_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    async def nothing(*_: object, **__: object) -> None:
+        asked.append(1)
+        raise Problem(Code.AUTH_PROVIDER_UNAVAILABLE, "It does not answer.")
+
+    away = OidcProvider(ProviderConfig("https://login.example", CLIENT, SECRET))
+    monkeypatch.setattr(away, "_ask", nothing)
+    for _ in range(5):
+        assert await refusal(away, "x") is Code.AUTH_PROVIDER_UNAVAILABLE
+    assert len(asked) == 1

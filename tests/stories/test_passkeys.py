@@ -80,6 +80,19 @@ async def owner(place: tuple[str, int]) -> AsyncIterator[Owner]:
         yield Owner(passkeys, url, somebody(tenant), Device(SITE.origin))
 
 
+@pytest.mark.parametrize(
+    ("base_url", "host", "origin"),
+    [
+        ("https://Photos.example", "photos.example", "https://photos.example"),
+        ("https://photos.example:443", "photos.example", "https://photos.example"),
+        ("http://localhost:8000", "localhost", "http://localhost:8000"),
+        ("http://localhost:443", "localhost", "http://localhost:443"),
+    ],
+)
+async def test_the_origin_of_a_site_is_written_as_browsers_do(base_url: str, host: str, origin: str) -> None:
+    assert Site.of(base_url) == Site(host, origin)
+
+
 async def test_whoever_registered_a_passkey_is_recognised_by_it_without_a_name(owner: Owner) -> None:
     passkey = await owner.register()
     asked = await owner.asked()

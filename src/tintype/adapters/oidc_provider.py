@@ -30,6 +30,9 @@ ALGORITHMS: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES25
 
 KEPT_SECONDS: Final = 3_600.0
 REFETCH_SECONDS: Final = 30.0
+FAILED_SECONDS: Final = 3.0
+"""How long a failure is believed: those who wait in line behind a provider that is away do not each wait for it."""
+
 LEEWAY_SECONDS: Final = 60
 """How far the provider's clock may be off."""
 
@@ -82,12 +85,23 @@ class _Kept(Generic[T]):
         self._lock = asyncio.Lock()
         self._value: T | None = None
         self._fetched = 0.0
+        self._failure: Exception | None = None
+        self._failed = 0.0
 
     async def get(self, *, younger_than: float = KEPT_SECONDS) -> T:
-        """Return the value, one that was fetched within so many seconds."""
+        """Return the value, one that was fetched within so many seconds; raises what the fetching raises."""
         async with self._lock:  # whoever comes meanwhile waits for the same answer
-            if self._value is None or time.monotonic() - self._fetched >= younger_than:
-                self._value, self._fetched = await self._fetch(), time.monotonic()
+            now = time.monotonic()
+            if self._value is not None and now - self._fetched < younger_than:
+                return self._value
+            if self._failure is not None and now - self._failed < FAILED_SECONDS:
+                raise self._failure
+            try:
+                self._value = await self._fetch()
+            except Exception as error:
+                self._failure, self._failed = error, time.monotonic()
+                raise
+            self._fetched, self._failure = time.monotonic(), None
             return self._value
 
 

@@ -56,6 +56,8 @@ ACCOUNT_BYTES: Final = 8
 FACTOR: Final = "passkey"
 """What the audit log calls one."""
 
+_PORTS: Final = {"http": 80, "https": 443}
+
 SITE_NAME: Final = "Tintype"
 
 
@@ -70,7 +72,9 @@ class Site:
     def of(cls, base_url: str) -> "Site":
         """Return the site that clients reach at this address."""
         parts = urlsplit(base_url)
-        return cls(host=(parts.hostname or "").lower(), origin=f"{parts.scheme}://{parts.netloc}".lower())
+        standard = parts.port == _PORTS.get(parts.scheme)
+        netloc = parts.netloc.rpartition(":")[0] if standard else parts.netloc  # as browsers write it (RFC 6454 §6.1)
+        return cls(host=(parts.hostname or "").lower(), origin=f"{parts.scheme}://{netloc}".lower())
 
 
 class Passkeys:
