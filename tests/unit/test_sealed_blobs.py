@@ -212,6 +212,16 @@ def test_a_blob_that_was_deleted_while_it_was_rewritten_stays_deleted(
     assert list(new._temporary.iterdir()) == []
 
 
+@pytest.mark.root
+def test_a_file_that_root_rewrites_still_belongs_to_whom_it_did(blobs: SealedBlobDirectory) -> None:
+    path = put(blobs, CONTENT)
+    os.chown(path, 4321, 4322)
+    path.chmod(0o600)
+    SealedBlobDirectory(blobs.locate("1").parent, KeyRing(SECOND, [FIRST])).rewrite(KEY, expected="")
+    found = path.stat()
+    assert (found.st_uid, found.st_gid, found.st_mode & 0o777) == (4321, 4322, 0o600)
+
+
 def test_a_directory_remembers_its_keys_and_refuses_others(tmp_path: Path) -> None:
     first, second = key_id(FIRST).hex(), key_id(SECOND).hex()
     assert admit(tmp_path, KeyRing(FIRST)) == KeyRecord(frozenset({first}), clear=False)

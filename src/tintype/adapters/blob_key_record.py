@@ -18,7 +18,8 @@ from tintype.adapters.durable_files import make_directories, write_durably
 RECORD_NAME: Final = ".encryption"
 """In the directory of the blobs; no key begins with a dot."""
 
-_RECORD_MODE: Final = 0o640
+_RECORD_MODE: Final = 0o644
+"""Whoever writes it, the server can read it; there is no secret in it."""
 
 
 class BlobKeyRefused(Exception):

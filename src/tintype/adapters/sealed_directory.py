@@ -9,6 +9,7 @@ one by one.
 import enum
 import os
 import secrets
+import stat
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -86,6 +87,7 @@ class SealedBlobDirectory(BlobDirectory):
                 self._fill(draft.descriptor, key, chunks, size=size, sha256=sha256)
                 self._read_back(draft, key, size, sha256)
                 with reporting():
+                    _hand_over(draft.descriptor, file)
                     return self._exchange(draft, self.locate(key), file)
 
     def _exchange(self, draft: Draft, target: Path, old: BinaryIO) -> Rewritten:
@@ -161,3 +163,11 @@ class SealedBlobDirectory(BlobDirectory):
         except (OSError, BlobStoreFailed):
             return found
         return BlobInfo(found.key, header.size, found.modified) if header else found
+
+
+def _hand_over(descriptor: int, old: BinaryIO) -> None:
+    """Give the new file to whom the old one belonged: root may run the command, and somebody else the server."""
+    was, found = os.fstat(old.fileno()), os.fstat(descriptor)
+    if (was.st_uid, was.st_gid) != (found.st_uid, found.st_gid):
+        os.fchown(descriptor, was.st_uid, was.st_gid)
+    os.fchmod(descriptor, stat.S_IMODE(was.st_mode))
