@@ -8,8 +8,11 @@ import asyncio
 import secrets
 import time
 from collections import OrderedDict
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
+
+import structlog
 
 from tintype.db.audit import record
 from tintype.db.pool import Clash, Connection, Database
@@ -24,7 +27,7 @@ from tintype.domain.audit import Action, Entry, Requester
 from tintype.domain.errors import Code, Problem
 from tintype.domain.ids import base62
 from tintype.domain.signing import KID_CHARACTERS, SECRET_BYTES, KeyState, SigningKey
-from tintype.storage.sealing import Sealer
+from tintype.storage.sealing import SealBroken, Sealer
 
 BELIEVED_SECONDS: Final = 3.0
 """A key that was retired is so everywhere within five seconds; the others are for the answer itself. One that is not
@@ -132,8 +135,24 @@ class SigningKeys:
         raise Problem(Code.UNAVAILABLE, "Others change these keys at the moment. Try again.", retry_after=1)
 
     def opened(self, tenant: int, row: SigningKeyRow) -> SigningKey:
-        """Return the key of a row."""
-        return SigningKey(row.kid, self._sealer.open(row.secret, _TABLE, tenant, row.kid))
+        """Return the key of a row; `Problem` when it is sealed under a server key that is not known here."""
+        try:
+            return SigningKey(row.kid, self._sealer.open(row.secret, _TABLE, tenant, row.kid))
+        except SealBroken as error:
+            message = "This server cannot open the key that signs. Its operator has to make another one."
+            raise Problem(Code.UNAVAILABLE, message) from error
+
+    def usable(self, tenant: int, rows: Iterable[SigningKeyRow]) -> dict[str, SigningKey]:
+        """Return the keys that can be opened, by name; the others are named in the log, and verify nothing."""
+        keys = {}
+        for row in rows:
+            try:
+                keys[row.kid] = self.opened(tenant, row)
+            except Problem as problem:
+                structlog.get_logger("tintype.signing").error(
+                    "signing_key_unusable", kid=row.kid, cause=str(problem.__cause__)
+                )
+        return keys
 
     def forget(self, tenant: int) -> None:
         """Ask for this tenant's keys again when they are next wanted."""
@@ -180,8 +199,7 @@ class SigningKeys:
                 raise
             keys = replace(known, until=time.monotonic() + RETRY_SECONDS)
         else:
-            by_kid = {row.kid: self.opened(tenant, row) for row in rows}
-            keys = TenantKeys(by_kid, began, began + BELIEVED_SECONDS)
+            keys = TenantKeys(self.usable(tenant, rows), began, began + BELIEVED_SECONDS)
         self._tenants[tenant] = keys
         self._tenants.move_to_end(tenant)
         if len(self._tenants) > REMEMBERED_TENANTS:

@@ -55,7 +55,7 @@ _FIELDS: Final = {
     "sha256": _text("The SHA-256 of the file in hexadecimal; other bytes are refused."),
     "is_public": _text("false is `unlisted`.", ["true", "false"]),
     "expires_in": _text("For how many seconds the image is kept; for good unless it or its kind says so."),
-    "attach_to": _text("What the image belongs to in your own words: `type:id`."),
+    "attach_to": _text("What the image belongs to: `type:id` in your own words; an avatar to `account:acc_…`."),
     "attach_type": _text("Its type alone, with `attach_id`."),
     "attach_id": _text("Its id alone, with `attach_type`."),
 }
