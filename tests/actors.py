@@ -122,6 +122,17 @@ def add_passkey(product: Product, person: Person) -> str:
     return public_id(PASSKEY_PREFIX, passkey)
 
 
+def add_session(product: Product, person: Person) -> str:
+    """Return the public id of another session of somebody's."""
+    session = _new_id(bucket_of(person.id))
+    product.query(
+        """INSERT INTO sessions (bucket, id, tenant, account, secret_hash, expires_at)
+           SELECT bucket, %s, tenant, account, secret_hash, expires_at FROM sessions WHERE id = %s""",
+        *(session, person.session),
+    )
+    return public_id("ses_", session)
+
+
 def make_key(
     product: Product,
     tenant: int,

@@ -15,13 +15,14 @@ of the owner's stands there. Then `pytest tests/stories/test_authorisation.py -k
 
 import secrets
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
 import httpx
 
 import samples
-from actors import Asker, Askers, add_passkey, make_person
+from actors import Asker, Askers, add_passkey, add_session, make_person
 from product import Product
 from queued import bury, dead_letter_of
 from tintype.domain.ids import bucket_of, public_id
@@ -61,6 +62,23 @@ GET    /oembed                                 404  404  404  404  404  404  404
 GET    /api/v1/signing-keys                    401  403  403  403  ok   ok   403  ok   ok   403  401  401
 POST   /api/v1/signing-keys                    401  403  403  403  ok   ok   403  ok   ok   403  401  401
 DELETE /api/v1/signing-keys/{kid}              401  403  403  403  404  404  403  ok   ok   403  401  401
+# Accounts and sessions
+POST   /api/v1/accounts                        in   in   in   in   in   in   in   in   in   in   in   in
+GET    /api/v1/accounts                        401  403  403  403  ok   ok   ok   ok   ok   403  401  401
+GET    /api/v1/accounts/{account}              ok   ok   ok   403  404  404  ok   ok   ok   ok   401  401
+PATCH  /api/v1/accounts/{account}              401  403  403  403  404  404  ok   ok   ok   403  401  401
+GET    /api/v1/account                         401  ok   ok   403  403  ok   ok   ok   403  403  401  401
+PATCH  /api/v1/account                         401  ok   ok   403  403  ok   ok   ok   403  403  401  401
+POST   /api/v1/account/verify-email            401  ok   ok   403  403  ok   ok   ok   403  403  401  401
+POST   /api/v1/account/password                401  in   in   403  403  in   in   in   403  403  401  401
+POST   /api/v1/account/password-reset          in   in   in   in   in   in   in   in   in   in   in   in
+POST   /api/v1/setup                           in   in   in   in   in   in   in   in   in   in   in   in
+POST   /api/v1/sessions                        in   in   in   in   in   in   in   in   in   in   in   in
+GET    /api/v1/sessions                        401  ok   ok   403  403  ok   ok   ok   403  403  401  401
+DELETE /api/v1/sessions                        401  ok   ok   403  403  ok   ok   ok   403  403  401  401
+DELETE /api/v1/sessions/{session_id}           401  ok   404  403  403  404  404  404  403  403  401  401
+GET    /api/v1/session                         401  ok   ok   403  403  ok   ok   ok   403  403  401  401
+DELETE /api/v1/session                         401  ok   ok   403  403  ok   ok   ok   403  403  401  401
 # Jobs
 GET    /api/v1/jobs                            401  403  403  403  ok   ok   403  ok   ok   403  401  401
 POST   /api/v1/jobs/{job_id}/retry             401  403  403  403  404  404  403  ok   ok   403  401  401
@@ -115,6 +133,9 @@ GET    /openapi.json                           ok   ok   ok   ok   ok   ok   ok 
 # Pages
 GET    /                                       ok   ok   ok   ok   ok   ok   ok   ok   ok   ok   ok   ok
 GET    /docs                                   ok   ok   ok   ok   ok   ok   ok   ok   ok   ok   ok   ok
+GET    /setup                                  ok   ok   ok   ok   ok   ok   ok   ok   ok   ok   ok   ok
+GET    /verify-email                           ok   ok   ok   ok   ok   ok   ok   ok   ok   ok   ok   ok
+GET    /reset-password                         ok   ok   ok   ok   ok   ok   ok   ok   ok   ok   ok   ok
 GET    /docs/errors.json                       ok   ok   ok   ok   ok   ok   ok   ok   ok   ok   ok   ok
 GET    /assets/{name}                          ok   ok   ok   ok   ok   ok   ok   ok   ok   ok   ok   ok
 """
@@ -209,6 +230,10 @@ class Scene:
         """Return the id of the deletion of an account that nobody is any more."""
         return str(self._once("deletion", self._left))
 
+    def another_session(self) -> str:
+        """Return the id of a second session of the owner's."""
+        return str(self._once("session", lambda: add_session(self.product, self.askers.people[Asker.OWNER])))
+
     def photo(self) -> bytes:
         """Return bytes that nobody has sent."""
         self._seed += 1
@@ -265,6 +290,8 @@ PARAMETERS: Final[Mapping[str, Callable[[Scene], str]]] = {
     "passkey_id": lambda scene: scene.passkey(),
     "provider": lambda _: "none",  # there is none in this product: `test_sign_in_elsewhere.py` has one
     "deletion": lambda scene: scene.deletion(),
+    "account": lambda scene: scene.askers.people[Asker.OWNER].handle,
+    "session_id": lambda scene: scene.another_session(),
 }
 """What stands in a path for each parameter: something of the owner's."""
 
@@ -296,9 +323,24 @@ REQUESTS: Final[Mapping[str, Callable[[Scene], dict[str, Any]]]] = {
     "PATCH /api/v1/account/passkeys/{passkey_id}": lambda _: {"json": {"name": "key ring"}},
     "POST /api/v1/sessions/passkey": lambda _: {"json": {"credential": {}}},
     "DELETE /api/v1/account": lambda _: {"json": {"password": "x" * 2_000}},  # let in, and not done
+    "PATCH /api/v1/accounts/{account}": lambda _: {"json": {"state": "active"}},
+    "PATCH /api/v1/account": lambda _: {"json": {"bio": "A word"}},
+    "POST /api/v1/account/verify-email": lambda _: {"json": {}},
     "GET /oembed": lambda scene: {"params": {"url": f"{scene.product.base_url}/p/{scene.image()['id']}"}},
 }
 """What a request has beside its path (arguments of httpx), and what has to be done before it."""
+
+
+@contextmanager
+def sessions_kept(scene: Scene, row: Row) -> Iterator[None]:
+    """Bring back the sessions that a row ends: whoever is signed out by one still has the others to ask for."""
+    if row.method != "DELETE" or "session" not in row.path:
+        yield
+        return
+    scene.product.query("CREATE TEMP TABLE kept AS TABLE sessions")
+    yield
+    scene.product.query("INSERT INTO sessions TABLE kept ON CONFLICT DO NOTHING")
+    scene.product.query("DROP TABLE kept")
 
 
 def ask(scene: Scene, row: Row, asker: Asker) -> httpx.Response:
@@ -306,7 +348,7 @@ def ask(scene: Scene, row: Row, asker: Asker) -> httpx.Response:
     names = {part[1:-1] for part in row.path.split("/") if part.startswith("{")}
     path = row.path.format(**{name: PARAMETERS[name](scene) for name in names})
     arguments = REQUESTS[str(row)](scene) if str(row) in REQUESTS else {}
-    with scene.askers.clients[asker].stream(row.method, path, **arguments) as answer:
+    with sessions_kept(scene, row), scene.askers.clients[asker].stream(row.method, path, **arguments) as answer:
         if answer.headers.get("content-type") != "text/event-stream":
             answer.read()
     return answer

@@ -37,6 +37,8 @@ class Product:
     data: Path
     process: subprocess.Popen[str]
     log: Path
+    said: str = ""
+    """What it printed when it started."""
     client: httpx.Client = field(init=False)
     stranger: httpx.Client = field(init=False)
     kept: list[httpx.Client] = field(init=False, default_factory=list)
@@ -128,7 +130,7 @@ def start_product(
     try:
         said = _read_until_ready(process, log)
         found = re.search(r"ttk_\w+", said)
-        product = Product(f"http://127.0.0.1:{number}", found[0] if found else key, data, process, log)
+        product = Product(f"http://127.0.0.1:{number}", found[0] if found else key, data, process, log, said)
         try:
             yield product
         finally:

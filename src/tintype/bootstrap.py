@@ -361,7 +361,13 @@ async def _work(settings: Settings) -> None:
             dead_letters=DeadLetters(database=parts.database, notifier=parts.notifier),
             periodic=Periodic(parts.database, _periodic_tasks(settings, parts)),
             others={
-                **people_jobs(settings, database=parts.database, server_key=server_key(settings)),
+                **people_jobs(
+                    settings,
+                    database=parts.database,
+                    clock=parts.clock,
+                    notifier=parts.notifier,
+                    server_key=server_key(settings),
+                ),
                 **privacy_jobs(parts.foundation),
             },
         ),

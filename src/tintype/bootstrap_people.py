@@ -10,7 +10,8 @@ from tintype.adapters.mailer_folder import FolderMailer
 from tintype.adapters.mailer_smtp import SmtpConfig, SmtpMailer
 from tintype.adapters.passwords_argon2 import Argon2Hasher, HashingLimits
 from tintype.bootstrap_factors import Recognition, factor_routes
-from tintype.bootstrap_origin import come_by_https, scheme
+from tintype.bootstrap_origin import come_by_https, own_url
+from tintype.db.attempt_limits import AttemptLimits
 from tintype.db.clock import DatabaseClock
 from tintype.db.jobs import Task
 from tintype.db.notify import Notifier
@@ -22,11 +23,14 @@ from tintype.reads.account_pictures import AccountPictures
 from tintype.reads.accounts import Accounts
 from tintype.settings import Settings
 from tintype.usecases.change_account import ChangeAccount
+from tintype.usecases.change_password import ChangePassword
 from tintype.usecases.end_sessions import EndSessions
 from tintype.usecases.send_mail import SendMail
 from tintype.usecases.sign_in import SignIn
 from tintype.usecases.sign_up import SignUp
 from tintype.usecases.sweep_accounts import sweep_accounts
+from tintype.usecases.verify_email import VerifyEmail
+from tintype.web.account_mail import account_mail_routes
 from tintype.web.accounts import account_routes
 from tintype.web.accounts_api import AccountsApi
 from tintype.web.auth import Authenticator
@@ -76,6 +80,21 @@ def people_routes(beneath: Beneath) -> list[Router]:
             server_key=beneath.server_key,
         ),
         change_account=ChangeAccount(database=database),
+        change_password=ChangePassword(
+            database=database,
+            clock=clock,
+            notifier=beneath.notifier,
+            hasher=hasher,
+            limits=limits,
+            server_key=beneath.server_key,
+        ),
+        verify_email=VerifyEmail(
+            database=database,
+            clock=clock,
+            notifier=beneath.notifier,
+            limits=limits,
+            server_key=beneath.server_key,
+        ),
         end_sessions=EndSessions(database=database),
         accounts=Accounts(database),
         account_pictures=AccountPictures(database),
@@ -84,13 +103,23 @@ def people_routes(beneath: Beneath) -> list[Router]:
         secure=come_by_https(settings),
     )
     factors = factor_routes(settings, api, database=database, clock=clock, recognition=recognition)
-    return [account_routes(api), session_routes(api), factors]
+    return [account_routes(api), session_routes(api), account_mail_routes(api), factors]
 
 
-def people_jobs(settings: Settings, *, database: Database, server_key: bytes) -> Mapping[Task, Job]:
+def people_jobs(
+    settings: Settings, *, database: Database, clock: DatabaseClock, notifier: Notifier, server_key: bytes
+) -> Mapping[Task, Job]:
     """Return the jobs that a worker does for people."""
     send_mail = SendMail(database=database, mailer=mailer(settings), server_key=server_key, site=site_url(settings))
-    return {Task.SEND_MAIL: send_mail}
+    change_password = ChangePassword(
+        database=database,
+        clock=clock,
+        notifier=notifier,
+        hasher=password_hasher(settings),
+        limits=AttemptLimits(on=False),
+        server_key=server_key,
+    )
+    return {Task.SEND_MAIL: send_mail, Task.ASK_PASSWORD_RESET: change_password.write}
 
 
 def people_tasks(settings: Settings, database: Database) -> Iterator[PeriodicTask]:
@@ -112,7 +141,4 @@ def site_url(settings: Settings) -> str:
 
     A Host header is its sender's to write, and a mail with their host in it would send them our token.
     """
-    if settings.public_url is not None:
-        return settings.public_url
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    return f"{scheme(settings)}://{host}:{settings.port}"
+    return settings.public_url or own_url(settings)

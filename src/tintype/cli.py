@@ -66,6 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "migrate": _migrate,
         "tenant": _tenant,
         "key": _key,
+        "account": _account,
         "doctor": _doctor,
         "jobs": _jobs,
         "reprocess": _reprocess,
@@ -93,6 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     migrate = commands.add_parser("migrate", help="bring the database up to date")
     doctor = commands.add_parser("doctor", help="check everything this installation stands on")
     tenant, key = add_tenant_commands(commands.add_parser)
+    _add_account(commands)
     jobs = commands.add_parser("jobs", help="list jobs; retry or discard those that failed for good")
     jobs.add_argument("action", choices=["list", "retry", "discard"])
     jobs.add_argument("ids", nargs="*", metavar="JOB", help="ids such as job_…")
@@ -150,6 +152,33 @@ def _signing_key_parser(commands: "argparse._SubParsersAction[argparse.ArgumentP
     parser.add_argument("kid", nargs="?", metavar="KID", help="the key to retire")
     parser.add_argument("--tenant", default="default", help="the tenant they are of (default)")
     return parser
+
+
+def _add_account(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `tintype account` and what it does."""
+    account = commands.add_parser("account", help="make, list, suspend and restore accounts, give roles, make links")
+    actions = account.add_subparsers(dest="action", required=True, metavar="ACTION")
+    roles = ["member", "moderator", "operator"]
+    create = actions.add_parser("create", help="make an account, and a link with which its owner chooses a password")
+    create.add_argument("name", metavar="HANDLE")
+    create.add_argument("email", metavar="EMAIL")
+    create.add_argument("--role", dest="account_role", default="member", choices=roles)
+    suspend = actions.add_parser("suspend", help="shut an account out, from its next request on")
+    suspend.add_argument("name", metavar="HANDLE")
+    suspend.add_argument("--reason", help="shown to operators and moderators")
+    role = actions.add_parser("role", help="make somebody a member, moderator or operator")
+    role.add_argument("name", metavar="HANDLE")
+    role.add_argument("account_role", metavar="ROLE", choices=roles)
+    restore = actions.add_parser("restore", help="let a suspended account in again")
+    reset = actions.add_parser("reset-password", help="make a link with which a password is chosen anew")
+    for action in (restore, reset):
+        action.add_argument("name", metavar="HANDLE")
+    everything = actions.add_parser("list", help="list accounts, newest first")
+    link = actions.add_parser("set-up-link", help="make a one-time link that makes an operator")
+    for action in (create, suspend, role, restore, reset, everything, link):
+        action.add_argument("--tenant", default="default", help="whose accounts (default)")
+        action.add_argument("--data", help="data directory (./data)")
+        action.add_argument("--config", type=Path, help="settings file (./tintype.toml)")
 
 
 def _settings(options: argparse.Namespace) -> Settings:
@@ -271,6 +300,14 @@ def _create_key(
         return _fail(str(error))
     _say(token.reveal())
     return 0
+
+
+def _account(settings: Settings, options: argparse.Namespace) -> int:
+    from tintype.account_commands import Wanted, work_on_accounts
+
+    given = {name: getattr(options, name) for name in ("name", "email", "account_role", "reason") if name in options}
+    wanted = Wanted(options.action, options.tenant, **given)
+    return _with_database(settings, lambda url: work_on_accounts(settings, url, wanted, _say, _complain))
 
 
 def _jobs(settings: Settings, options: argparse.Namespace) -> int:

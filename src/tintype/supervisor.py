@@ -40,7 +40,8 @@ from tintype.bootstrap_origin import certificate_of, own_tls, own_url, scheme
 from tintype.database_errors import explain
 from tintype.db.migrate import MigrationRefused, migrate
 from tintype.db.pool import SESSION_OPTIONS
-from tintype.db.setup import allow_login, ensure_default_tenant
+from tintype.db.setup import allow_login, create_setup_link, ensure_default_tenant
+from tintype.domain.tenant import DEFAULT_SLUG
 from tintype.domain.tokens import Token
 from tintype.settings import SECRET_KEY_FILE, Settings
 from tintype.telemetry.metrics import DIRECTORY_VARIABLE
@@ -89,6 +90,14 @@ def explained() -> Iterator[None]:
         raise CannotStart(explain(error)) from error
 
 
+@dataclass(frozen=True, slots=True)
+class _First:
+    """What the first start on an empty database makes, and shows once."""
+
+    key: Token
+    setup_link: Token
+
+
 @dataclass(slots=True)
 class _Child:
     """A child process and when to start it again."""
@@ -131,10 +140,10 @@ class Supervisor:
 
     def _run(self) -> None:
         try:
-            key = self._prepare()
+            first = self._prepare()
             self._start_children()
             self._await_ready()
-            self._greet(key)
+            self._greet(first)
             self._watch()
         finally:
             self._end()
@@ -145,8 +154,8 @@ class Supervisor:
     def _on_hangup(self, _number: int, _frame: FrameType | None) -> None:
         self._new_certificate.set()
 
-    def _prepare(self) -> Token | None:
-        """Make database, keys and directories ready; return the first API key if it was made now."""
+    def _prepare(self) -> _First | None:
+        """Make database, keys and directories ready; return what the first start of a database makes."""
         if self._settings.role != "worker":
             _refuse_taken_port(self._settings.host, self._settings.port)
             certificate_of(self._settings)
@@ -162,6 +171,7 @@ class Supervisor:
         if applied:
             self._log.info("migrated", migrations=len(applied))
         key = ensure_default_tenant(owner_url)
+        first = _First(key, create_setup_link(owner_url, DEFAULT_SLUG)) if key is not None else None
         if self._settings.database_url is not None:
             self._warn_of_losses(self._settings.database_url)
         if self._postgres is not None:
@@ -169,7 +179,7 @@ class Supervisor:
             allow_login(owner_url, password)
             self._environment["TINTYPE_DATABASE_URL"] = self._postgres.url_for("tintype_app", password)
         self._environment.pop("TINTYPE_DATABASE_OWNER_URL", None)  # who serves has no use for it
-        return key
+        return first
 
     def _start_database(self) -> str:
         settings = self._settings
@@ -216,7 +226,7 @@ class Supervisor:
             self._tend()
             self._stop.wait(TICK_SECONDS / 2)
 
-    def _greet(self, key: Token | None) -> None:
+    def _greet(self, first: _First | None) -> None:
         if self._stop.is_set():
             return
         settings = self._settings
@@ -225,8 +235,12 @@ class Supervisor:
             self._say("Tintype's worker runs. Stop it with Ctrl-C.")
             return
         self._say(f"Tintype is ready at {address}")
-        if key is not None:
-            self._say(f"API key (shown once; `tintype key create` makes another): {key.reveal()}")
+        if first is not None:
+            self._say(f"API key (shown once; `tintype key create` makes another): {first.key.reveal()}")
+            self._say(
+                "Make your operator's account (once, within a day; `tintype account set-up-link` makes another link): "
+                f"{address}/setup#{first.setup_link.reveal()}"
+            )
         if not settings.rate_limits:
             self._say("Warning: rate limits are off (TINTYPE_RATE_LIMITS); anybody can upload without end.")
         self._say(f"Try it: curl -F file=@photo.jpg {address}/api/v1/images")

@@ -6,6 +6,7 @@ Neither row nor job holds the token that the mail will show: it derives from the
 from tintype.db.clock import DatabaseClock
 from tintype.db.jobs import enqueue_send_mail
 from tintype.db.pool import Connection
+from tintype.domain.account import Account
 from tintype.domain.ids import bucket_of
 from tintype.domain.mail import PAUSES, MailKind, WaitingMail, lifetime_of
 
@@ -31,6 +32,19 @@ async def write_to(
     )
     await enqueue_send_mail(connection, tenant=tenant, mail=mail)
     return True
+
+
+async def make_link(
+    connection: Connection, clock: DatabaseClock, *, account: Account, kind: MailKind, address: str
+) -> int:
+    """Return the id of a link that is handed over otherwise: no mail is sent, and opening it shows no address."""
+    mail = clock.new_id(account.bucket)
+    await connection.execute(
+        """INSERT INTO mails (bucket, id, tenant, account, kind, address, sent_at, expires_at)
+           VALUES (%s, %s, %s, %s, %s, %s, now(), now() + %s::interval)""",
+        [account.bucket, mail, account.tenant, account.id, kind, address, lifetime_of(kind)],
+    )
+    return mail
 
 
 async def waiting_mail(connection: Connection, mail: int) -> WaitingMail | None:
@@ -59,6 +73,17 @@ async def tenant_of_mail(connection: Connection, mail: int) -> int | None:
     cursor = await connection.execute("SELECT tenant_of_mail(%s, %s)", [bucket_of(mail), mail])
     row = await cursor.fetchone()
     return row[0] if row else None
+
+
+async def peek_mail(connection: Connection, mail: int, kind: MailKind) -> WaitingMail | None:
+    """Return the mail if its token could be used now."""
+    cursor = await connection.execute(
+        """SELECT id, account, kind, address, created_at FROM mails
+           WHERE bucket = %s AND id = %s AND kind = %s AND used_at IS NULL AND expires_at > now()""",
+        [bucket_of(mail), mail, kind],
+    )
+    row = await cursor.fetchone()
+    return WaitingMail(row[0], row[1], MailKind(row[2]), row[3], row[4]) if row else None
 
 
 async def use_mail(connection: Connection, mail: int, kind: MailKind) -> WaitingMail | None:

@@ -107,12 +107,14 @@ class Decision:
     role: Role | None = None
 
 
-def permit(decision: Decision, account: Account, actor: Actor) -> None:
+def permit(decision: Decision, account: Account, actor: Actor | None) -> None:
     """Raise `Problem` unless the actor may decide so.
 
     Nobody decides about themselves, moderators decide about members alone, and roles are for operators. A key of the
     tenant is its operator's.
     """
+    if actor is None:
+        raise Problem(Code.AUTH_REQUIRED, "Sign in as a moderator or operator.")
     actor.need(Scope.ACCOUNTS)
     if not actor.may(Scope.ACCOUNTS, tenant=account.tenant, owner=None):
         raise Problem(Code.AUTH_FORBIDDEN, "Only moderators and operators decide about accounts.")

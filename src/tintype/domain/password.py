@@ -37,6 +37,7 @@ _RUNS: Final = (
 """The alphabet, counting, and the rows and columns of keyboards."""
 
 _SHORTEST_RUN: Final = 3
+_SHORTEST_NAME: Final = 3
 
 _LEET: Final = str.maketrans("@4301!$57", "aaeoiisst")
 """The digits and signs that people put for letters."""
@@ -68,19 +69,26 @@ def check_password(text: str, *, about: tuple[str, ...]) -> str:
 
 def is_common(password: str, *, about: tuple[str, ...] = ()) -> bool:
     """Return whether too little is left of a password without what is common and what is known of its owner."""
-    folded = password.casefold()
-    return any(len(_without_common(text, about)) < LEAST_LEFT for text in (folded, folded.translate(_LEET)))
+    return len(_without_common(password.casefold(), about)) < LEAST_LEFT
 
 
 def _without_common(text: str, about: tuple[str, ...]) -> str:
-    known = {part for word in about for part in re.split(r"[^a-z0-9]+", word.casefold()) if len(part) >= 3}
+    known = {part for word in about for part in re.split(r"[^a-z0-9]+", word.casefold()) if len(part) >= _SHORTEST_NAME}
     for word in sorted(COMMON_WORDS | known, key=len, reverse=True):
-        text = text.replace(word, "\n")
+        text = _without_word(text, word)
     text = re.sub(r"(.+?)\1{2,}", "\n", text)  # what is repeated three times
     text = re.sub(r"(?:19|20)\d\d", "\n", text)  # a year
     for run in (*_RUNS, *(run[::-1] for run in _RUNS)):
         text = _without_run(text, run)
     return "".join(character for character in text if character.isalnum())
+
+
+def _without_word(text: str, word: str) -> str:
+    """Return the text without the word, also where digits and signs stand for its letters."""
+    text = text.replace(word, "\n")
+    while (start := text.translate(_LEET).find(word)) >= 0:  # of the same length, so what stands there is known
+        text = f"{text[:start]}\n{text[start + len(word) :]}"
+    return text
 
 
 def _without_run(text: str, run: str) -> str:

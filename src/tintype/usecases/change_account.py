@@ -4,7 +4,7 @@ Both happen under the row's lock, against the state that the caller has read whe
 and the old one let go in the same transaction. The last operator of a tenant stays one: who would make the next?
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from tintype.db.accounts import (
     claim_handle,
@@ -15,10 +15,11 @@ from tintype.db.accounts import (
     save_decision,
     save_profile,
 )
+from tintype.db.audit import record
 from tintype.db.notify import notify_account_at_once
 from tintype.db.pool import Connection, Database
 from tintype.domain.account import Account, AccountState, Decision, ends_operation, move, permit
-from tintype.domain.actor import Actor
+from tintype.domain.audit import Action, Entry, Requester, Via, account_object
 from tintype.domain.errors import Code, Problem
 
 
@@ -29,7 +30,13 @@ class ChangeAccount:
         self._database = database
 
     async def profile(
-        self, tenant: int, account: int, change: Callable[[Account], Account], *, expected: frozenset[str] | None
+        self,
+        tenant: int,
+        account: int,
+        change: Callable[[Account], Account],
+        *,
+        by: Requester,
+        expected: frozenset[str] | None,
     ) -> Account:
         """Return the account as it is after the change. `Problem`: handle_taken, precondition_failed."""
         async with self._database.transaction(tenant) as connection:
@@ -40,6 +47,7 @@ class ChangeAccount:
                     raise Problem(Code.ACCOUNT_HANDLE_TAKEN, "Somebody has this handle. Choose another one.")
                 await release_handle(connection, tenant=tenant, handle=before.handle)
             await save_profile(connection, after)
+            await record(connection, Entry(action=Action.PROFILE_CHANGED, by=by, object=account_object(account)))
             return await _reread(connection, account)
 
     async def decide(
@@ -48,18 +56,18 @@ class ChangeAccount:
         decision: Decision,
         account: int,
         *,
-        actor: Actor | None,
+        by: Requester,
         expected: frozenset[str] | None = None,
     ) -> Account:
-        """Return the account as it is decided; `actor` None is the operator at the command line.
+        """Return the account as it is decided; who has no actor is the operator at the command line.
 
         `Problem`: auth.forbidden, conflict for the last operator, precondition_failed, not_found.
         """
         async with self._database.transaction(tenant) as connection:
             operators = await lock_operators(connection, tenant=tenant)  # before the row: two meet in one order
             before = await _locked(connection, account, expected)
-            if actor is not None:
-                permit(decision, before, actor)
+            if by.via is not Via.COMMAND:
+                permit(decision, before, by.actor)
             if ends_operation(decision, before) and operators == [account]:
                 raise Problem(Code.CONFLICT, "This is the last operator. Make somebody else one first.")
             if decision.state is not None:
@@ -67,7 +75,20 @@ class ChangeAccount:
             await save_decision(connection, account, decision)
             if decision.state is not None:
                 await notify_account_at_once(connection, account)  # its images are shown, or are not, from now on
+            for entry in _entries(decision, before, by):
+                await record(connection, entry)
             return await _reread(connection, account)
+
+
+def _entries(decision: Decision, before: Account, by: Requester) -> Iterator[Entry]:
+    """Give what the log says of a decision: nothing of what stays as it was, and never the reason's own words."""
+    named = account_object(before.id)
+    if decision.state not in {None, before.state}:
+        action = Action.SUSPENDED if decision.state is AccountState.SUSPENDED else Action.UNSUSPENDED
+        yield Entry(action=action, by=by, account=before.id, object=named)
+    if decision.role not in {None, before.role}:
+        detail = {"from": before.role.value, "to": str(decision.role)}
+        yield Entry(action=Action.ROLE_CHANGED, by=by, account=before.id, object=named, detail=detail)
 
 
 async def _locked(connection: Connection, account: int, expected: frozenset[str] | None) -> Account:

@@ -11,11 +11,14 @@ from typing import Protocol
 
 from tintype.db.accounts import NOBODY, account_of_email, account_of_handle, read_account, replace_hash
 from tintype.db.attempt_limits import AttemptLimits
+from tintype.db.audit import record, record_failure
 from tintype.db.clock import DatabaseClock
 from tintype.db.pool import Connection, Database
 from tintype.db.sessions import OpenedSession, has_session_from, open_session
 from tintype.domain.account import Account, AccountState
+from tintype.domain.actor import Actor
 from tintype.domain.attempt_limits import sign_in_charges
+from tintype.domain.audit import Action, Entry, Requester, Result, account_object
 from tintype.domain.email_address import BadEmail, parse_email
 from tintype.domain.errors import Code, Problem
 from tintype.domain.handle import BadHandle, normal_handle
@@ -35,6 +38,8 @@ class SignInAttempt:
     """What is shown beside the password: a code of a device, or one that was written down."""
     address: str
     agent: str | None = None
+    noted: str | None = None
+    """As much of the address as may be written down."""
     device: str | None = field(default=None, repr=False)
     """The token of a browser that was signed in before."""
 
@@ -91,6 +96,8 @@ class SignIn:
             normal_password(attempt.password)[:MAX_CHARACTERS], account.password_hash if account else None
         )
         if account is None or not checked.matches or len(attempt.password) > 4 * MAX_CHARACTERS:
+            async with self._database.transaction(attempt.tenant) as connection:
+                await record_failure(connection, _failure(attempt, account))
             raise Problem(Code.AUTH_FAILED, "There is no account with this name and password.")
         if account.state is not AccountState.ACTIVE:
             raise Problem(Code.ACCOUNT_SUSPENDED, "This account is suspended. Its operator can tell why.")
@@ -108,6 +115,9 @@ class SignIn:
                 address=attempt.address,
                 agent=attempt.agent,
             )
+            actor = Actor(account.tenant, account=account.id, role=account.role)
+            by = Requester(actor, attempt.noted)
+            await record(connection, Entry(action=Action.SIGNED_IN, by=by, object=account_object(account.id)))
             await self._limits.give_back(connection, tenant=attempt.tenant, charges=charges)
         return SignedIn(account, session, self.device_of(account))
 
@@ -121,6 +131,17 @@ class SignIn:
         device = parse_token(Purpose.DEVICE, attempt.device or "")
         shown = device is not None and is_derived(self._server_key, device)
         return account is not None and (seen or (device is not None and shown and device.id == account.id))
+
+
+def _failure(attempt: SignInAttempt, account: Account | None) -> Entry:
+    """Return the entry of a password that was wrong; the log knows no names that there are not."""
+    return Entry(
+        action=Action.SIGN_IN_FAILED,
+        by=Requester(address=attempt.noted),
+        account=account.id if account is not None else None,
+        object=account_object(account.id) if account is not None else None,
+        result=Result.REFUSED,
+    )
 
 
 async def _find(connection: Connection, attempt: SignInAttempt) -> Account | None:

@@ -16,6 +16,7 @@ from typing import Final
 
 from tintype.db.accounts import account_of_handle, claim_handle, insert_account, note_email, read_account
 from tintype.db.attempt_limits import AttemptLimits
+from tintype.db.audit import record
 from tintype.db.clock import DatabaseClock
 from tintype.db.mails import write_to
 from tintype.db.notify import Notifier
@@ -25,6 +26,7 @@ from tintype.db.setup_links import tenant_of_setup_link, use_setup_link
 from tintype.domain.account import Account
 from tintype.domain.actor import Role
 from tintype.domain.attempt_limits import mail_charges, sign_up_charges
+from tintype.domain.audit import Action, Entry, Requester, account_object
 from tintype.domain.email_address import EmailAddress
 from tintype.domain.errors import Code, Problem
 from tintype.domain.ids import hash_bucket
@@ -42,7 +44,7 @@ class NewAccount:
 
     handle: str
     email: EmailAddress
-    password: str | None = field(repr=False)
+    password: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,8 @@ class Visitor:
 
     address: str
     agent: str | None = None
+    noted: str | None = None
+    """As much of the address as may be written down."""
 
 
 class SignUp:
@@ -76,9 +80,9 @@ class SignUp:
         """Return the new member. `Problem`: account.handle_taken, rate_limited, unavailable."""
         async with self._database.transaction(tenant) as connection:
             await self._limits.take(connection, tenant=tenant, charges=sign_up_charges(address=visitor.address))
-        return await self.create(wanted, tenant=tenant, role=Role.MEMBER)
+        return await self.create(wanted, tenant=tenant, role=Role.MEMBER, by=Requester(address=visitor.noted))
 
-    async def create(self, wanted: NewAccount, *, tenant: int, role: Role) -> Account:
+    async def create(self, wanted: NewAccount, *, tenant: int, role: Role, by: Requester) -> Account:
         """Return a new account, made by whoever may."""
         async with self._turn(tenant, wanted.handle):
             await self._refuse_taken(tenant, wanted.handle)
@@ -87,6 +91,7 @@ class SignUp:
                 try:
                     async with self._database.transaction(tenant) as connection:
                         account = await self._insert(connection, wanted, tenant=tenant, role=role, hashed=hashed)
+                        await record(connection, _entry(by, account))
                 except Clash:
                     continue
                 self._notifier.jobs_enqueued()
@@ -109,6 +114,7 @@ class SignUp:
                 if not await use_setup_link(connection, token):
                     raise _link_invalid()
                 account = await self._insert(connection, wanted, tenant=tenant, role=Role.OPERATOR, hashed=hashed)
+                await record(connection, _entry(Requester(address=visitor.noted), account))
                 session = await open_session(
                     connection,
                     tenant=tenant,
@@ -161,6 +167,11 @@ class SignUp:
         if made is None:
             raise LookupError(account)
         return made
+
+
+def _entry(by: Requester, account: Account) -> Entry:
+    detail = {"role": account.role.value}
+    return Entry(action=Action.SIGNED_UP, by=by, account=account.id, object=account_object(account.id), detail=detail)
 
 
 def handle_taken() -> Problem:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from litestar.openapi.spec import OpenAPIMediaType, Operation, Reference, RequestBody, Schema
+from litestar.openapi.spec import OpenAPIMediaType, OpenAPIResponse, Operation, Reference, RequestBody, Schema
 from litestar.openapi.spec import Parameter as ParameterSpec
 from litestar.openapi.spec.enums import OpenAPIType
 
@@ -108,3 +108,31 @@ class DecideOperation(Operation):
             }
         )
         self.parameters = [*(self.parameters or []), _IF_MATCH]
+
+
+@dataclass
+class VerifyEmailOperation(Operation):
+    """`POST /account/verify-email`: a link is asked for, or opened."""
+
+    def __post_init__(self) -> None:
+        current = _text("The password that you have, for another address.")
+        self.request_body = json_body({"token": _TOKEN, "email": _EMAIL, "current_password": current})
+        self.responses = {**(self.responses or {}), "204": OpenAPIResponse(description="The address is yours")}
+
+
+@dataclass
+class ChangePasswordOperation(Operation):
+    """`POST /account/password`."""
+
+    def __post_init__(self) -> None:
+        properties: Properties = {"current_password": _text("The password that you have."), "password": _PASSWORD}
+        self.request_body = json_body(properties, "current_password", "password")
+
+
+@dataclass
+class ResetPasswordOperation(Operation):
+    """`POST /account/password-reset`: a link is asked for, or opened."""
+
+    def __post_init__(self) -> None:
+        self.request_body = json_body({"email": _EMAIL, "token": _TOKEN, "password": _PASSWORD})
+        self.responses = {**(self.responses or {}), "204": OpenAPIResponse(description="The password is changed")}

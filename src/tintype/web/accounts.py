@@ -152,7 +152,7 @@ async def decide_about_account(
     if found is None or found.state is AccountState.DELETED:
         raise Problem(Code.NOT_FOUND, "There is nobody of this name.")
     expected = parse_if_match(request.headers.get("if-match"))
-    decided = await api.change_account.decide(caller.tenant, decision, found.id, actor=caller.actor, expected=expected)
+    decided = await api.change_account.decide(caller.tenant, decision, found.id, by=caller.requester, expected=expected)
     shown = present_own_account(decided, await api.pictures(request, decided))
     return Response(shown, headers=account_headers(decided))
 
@@ -198,7 +198,7 @@ async def change_own_account(request: ApiRequest, api: NamedDependency[AccountsA
     fields.done()
     expected = parse_if_match(request.headers.get("if-match"))
     account = await api.change_account.profile(
-        own.tenant, own.account, lambda account: replace(account, **changes), expected=expected
+        own.tenant, own.account, lambda account: replace(account, **changes), by=api.by(request, own), expected=expected
     )
     shown = present_own_account(account, await api.pictures(request, account))
     return Response(shown, headers=account_headers(account))

@@ -8,14 +8,17 @@ from litestar import Response
 
 from tintype.domain.account import Account
 from tintype.domain.actor import Actor, Scope
+from tintype.domain.audit import Requester
 from tintype.domain.errors import Code, Problem
 from tintype.domain.session import LONGEST
 from tintype.reads.account_pictures import AccountPictures
 from tintype.reads.accounts import Accounts
 from tintype.usecases.change_account import ChangeAccount
+from tintype.usecases.change_password import ChangePassword
 from tintype.usecases.end_sessions import EndSessions
 from tintype.usecases.sign_in import SignedIn, SignIn
 from tintype.usecases.sign_up import SignUp, Visitor
+from tintype.usecases.verify_email import VerifyEmail
 from tintype.web.account_json import OpenedSessionJson, Pictures, present_own_account
 from tintype.web.auth import SESSION_COOKIE, Authenticator, Caller, cookie_in
 from tintype.web.body import BodyLimits
@@ -40,6 +43,8 @@ class AccountsApi:
     sign_up: SignUp
     sign_in: SignIn
     change_account: ChangeAccount
+    change_password: ChangePassword
+    verify_email: VerifyEmail
     end_sessions: EndSessions
     accounts: Accounts
     account_pictures: AccountPictures
@@ -51,7 +56,11 @@ class AccountsApi:
         """Return where the request comes from."""
         peer = request.client.host if request.client else ""
         address = self.proxies.client_of(peer, request.headers)
-        return Visitor(counted_as(address), request.headers.get("user-agent"))
+        return Visitor(counted_as(address), request.headers.get("user-agent"), self.authenticator.noted(address))
+
+    def requester(self, request: ApiRequest) -> Requester:
+        """Return how the audit log knows a stranger who shows a link."""
+        return Requester(address=self.visitor(request).noted)
 
     async def caller(self, request: ApiRequest) -> Caller:
         """Return who asks."""
@@ -74,6 +83,10 @@ class AccountsApi:
         """Return the avatars and banners of these accounts, which are of one tenant."""
         images = await self.account_pictures.of(accounts[0].tenant, accounts) if accounts else {}
         return Pictures(images, base_url_of(request, self.public_url))
+
+    def by(self, request: ApiRequest, own: "OwnCaller") -> Requester:
+        """Return how the audit log knows an account that asks."""
+        return Requester(own.actor, self.visitor(request).noted)
 
     async def opened(self, request: ApiRequest, signed_in: SignedIn) -> Response[OpenedSessionJson]:
         """Return the answer that begins a session: its token, once, and as a cookie for browsers."""

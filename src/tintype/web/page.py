@@ -1,4 +1,4 @@
-"""The pages that come with the server: upload at `/`, the API's reference at `/docs`. Plain files, no build.
+"""The pages that come with the server: upload at `/`, the reference at `/docs`, the forms of links. Plain files.
 
 What the pages say about limits and errors is taken from the settings and the code, so that it cannot differ from them.
 """
@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from litestar import HttpMethod, Request, Response, Router, get, route
 from litestar.datastructures import State as AppState
+from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
 from tintype.domain.errors import Code, Problem
@@ -84,7 +85,17 @@ def page_routes(limits: Limits, limits_of_host: Callable[[str], Awaitable[Limits
     async def asset(request: Request[Any, Any, AppState], name: FromPath[str]) -> Response[bytes]:
         return _serve(request, files, name)
 
-    return Router(path="/", route_handlers=[home, reference, errors, asset])
+    return Router(path="/", route_handlers=[home, reference, _account_page(files), errors, asset])
+
+
+def _account_page(files: dict[str, PageFile]) -> HTTPRouteHandler:
+    """Return the page of one form that the links of mails, and the set-up link, lead to."""
+
+    @route(["/setup", "/verify-email", "/reset-password"], http_method=_READING, include_in_schema=False)
+    async def account(request: Request[Any, Any, AppState]) -> Response[bytes]:
+        return _serve(request, files, "account.html")
+
+    return account
 
 
 def list_errors() -> list[dict[str, Any]]:

@@ -49,6 +49,7 @@ async def sign_in(request: ApiRequest, api: NamedDependency[AccountsApi]) -> Res
         totp=totp,
         address=visitor.address,
         agent=visitor.agent,
+        noted=visitor.noted,
         device=device_of(request.headers),
     )
     return await api.opened(request, await api.sign_in(attempt))
@@ -82,7 +83,7 @@ async def sign_out(request: ApiRequest, api: NamedDependency[AccountsApi]) -> No
     """End the session that asks."""
     own = await api.own(request)
     if own.session is not None:
-        await api.end_sessions.one(own.tenant, account=own.account, session=own.session)
+        await api.end_sessions.one(own.tenant, account=own.account, session=own.session, by=api.by(request, own))
 
 
 @get("/sessions", operation_id="listSessions", summary="List your sessions", responses=problems(401, 403, 503))
@@ -104,7 +105,7 @@ async def list_sessions(request: ApiRequest, api: NamedDependency[AccountsApi]) 
 async def end_other_sessions(request: ApiRequest, api: NamedDependency[AccountsApi]) -> None:
     """End every session of the account but the one that asks."""
     own = await api.own(request)
-    await api.end_sessions.others(own.tenant, account=own.account, but=own.session)
+    await api.end_sessions.others(own.tenant, account=own.account, but=own.session, by=api.by(request, own))
 
 
 @delete(
@@ -121,7 +122,8 @@ async def end_session(request: ApiRequest, api: NamedDependency[AccountsApi], se
         session = parse_public_id(SESSION_PREFIX, session_id)
     except BadId:
         session = None
-    if session is None or not await api.end_sessions.one(own.tenant, account=own.account, session=session):
+    by = api.by(request, own)
+    if session is None or not await api.end_sessions.one(own.tenant, account=own.account, session=session, by=by):
         raise Problem(Code.NOT_FOUND, "You have no such session.")
 
 
