@@ -15,7 +15,7 @@ from authenticators import Device
 from identity_provider import CLIENT, SECRET, Provider, running_provider
 from people import API, PASSWORD, Person, signed_up
 from postgres import passable_directory
-from product import Product, start_product
+from product import Product, eventually, start_product
 
 AGAIN = {"password": PASSWORD}
 
@@ -197,6 +197,19 @@ def register(person: Person, device: Device) -> dict[str, Any]:
 def signed_in_by(browser: httpx.Client, device: Device) -> httpx.Response:
     options = browser.post(f"{API}/sessions/passkey/options").json()["publicKey"]
     return browser.post(f"{API}/sessions/passkey", json={"credential": device.get(options)})
+
+
+def test_the_owner_is_written_to_when_a_way_in_changes_at_an_address_that_is_theirs_for_sure(site: Site) -> None:
+    ada, bob = signed_up(site.product, "ada_told"), signed_up(site.product, "bob_untold")
+    site.product.query("UPDATE accounts SET email_verified_at = now() WHERE handle = 'ada_told'")
+    for person in (bob, ada):
+        register(person, Device(site.product.base_url))
+
+    def told() -> list[str]:
+        return [file.read_text() for file in (site.product.data / "mail").glob("ways_changed-*.eml")]
+
+    assert eventually(lambda: any("ada_told" in mail for mail in told()), within=20)
+    assert not any("bob_untold" in mail for mail in told())
 
 
 # Accounts elsewhere

@@ -15,6 +15,7 @@ class MailKind(StrEnum):
     VERIFY_EMAIL = "verify_email"
     PASSWORD_RESET = "password_reset"  # noqa: S105 -- a kind of mail
     ALREADY_REGISTERED = "already_registered"
+    WAYS_CHANGED = "ways_changed"
     PASSWORD_CHANGED = "password_changed"  # noqa: S105 -- likewise
     EMAIL_CHANGED = "email_changed"
 
@@ -101,10 +102,17 @@ If it was not you, ask for a new password at once, and tell the operator."""
 _EMAIL_CHANGED: Final = """\
 your account at {site} has another e-mail address from now on. If it was not you, tell the operator."""
 
+_WAYS_CHANGED: Final = """\
+a way to sign in to your account at {site} was added or taken away just now: an authenticator app, a passkey, or an
+account elsewhere. Your account's log tells which.
+
+If it was not you, change your password at once, sign out everywhere else, and look through the ways that are left."""
+
 _WORDS: Final[Mapping[MailKind, tuple[str, str]]] = {
     MailKind.VERIFY_EMAIL: ("Confirm your e-mail address", _VERIFY_EMAIL),
     MailKind.PASSWORD_RESET: ("Choose a new password", _NEW_ONE),
     MailKind.ALREADY_REGISTERED: ("You have an account already", _ALREADY_REGISTERED),
+    MailKind.WAYS_CHANGED: ("A way to sign in to your account has changed", _WAYS_CHANGED),
     MailKind.PASSWORD_CHANGED: ("Your password was changed", _CHANGED),
     MailKind.EMAIL_CHANGED: ("Your e-mail address was changed", _EMAIL_CHANGED),
 }

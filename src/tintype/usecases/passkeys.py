@@ -31,6 +31,7 @@ from webauthn.helpers.structs import (
 from tintype.db.audit import record
 from tintype.db.challenges import Asked, ask, take_answered
 from tintype.db.clock import DatabaseClock
+from tintype.db.factor_mails import tell_owner
 from tintype.db.passkeys import (
     delete_passkey,
     find_credential,
@@ -133,6 +134,7 @@ class Passkeys:
                 _refuse_more(await passkeys_of(connection, own.account))
                 await insert_passkey(connection, passkey, tenant=own.tenant)
                 await record(connection, own.entry(Action.FACTOR_ADDED, factor=FACTOR))
+                await tell_owner(connection, self._clock, own)
         except Clash:
             raise Problem(Code.CONFLICT, "This passkey is registered already.") from None
         return passkey
@@ -232,10 +234,12 @@ class Passkeys:
 
     async def delete(self, own: Own, passkey: int) -> None:
         """Forget the passkey; `Problem` not_found."""
+        await self._clock.refresh()
         async with self._database.transaction(own.tenant) as connection:
             if not await delete_passkey(connection, account=own.account, passkey=passkey):
                 raise _unknown()
             await record(connection, own.entry(Action.FACTOR_REMOVED, factor=FACTOR))
+            await tell_owner(connection, self._clock, own)
 
 
 _UNSOUND: Final = (WebAuthnException, ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError)

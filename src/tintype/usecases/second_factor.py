@@ -17,6 +17,7 @@ from pyotp.utils import strings_equal
 from tintype.db.attempt_limits import AttemptLimits
 from tintype.db.audit import record, record_failure
 from tintype.db.clock import DatabaseClock
+from tintype.db.factor_mails import tell_owner
 from tintype.db.pool import Connection, Database
 from tintype.db.totp import (
     TotpRow,
@@ -112,14 +113,17 @@ class SecondFactor:
                 raise Problem(Code.CONFLICT, "Another authenticator app was set up meanwhile.")
             await _store_codes(connection, own, codes)
             await record(connection, own.entry(Action.FACTOR_ADDED, factor=FACTOR))
+            await tell_owner(connection, self._clock, own)
             await self._give_back(connection, own)
         return codes
 
     async def turn_off(self, own: Own) -> None:
         """Forget the app and its recovery codes; may be repeated."""
+        await self._clock.refresh()
         async with self._database.transaction(own.tenant) as connection:
             if await delete_totp(connection, own.account):
                 await record(connection, own.entry(Action.FACTOR_REMOVED, factor=FACTOR))
+                await tell_owner(connection, self._clock, own)
 
     async def remake_codes(self, own: Own) -> list[str]:
         """Return ten new recovery codes; those of before count no more. `Problem` conflict without an app."""

@@ -18,6 +18,7 @@ from tintype.db.accounts import claim_email, claim_handle, insert_account, lock_
 from tintype.db.audit import record
 from tintype.db.challenges import Asked, Challenge, ask, take_answered
 from tintype.db.clock import DatabaseClock
+from tintype.db.factor_mails import tell_owner
 from tintype.db.identities import Identity, account_of_identity, identities_of, link_identity, unlink_identity
 from tintype.db.pool import Clash, Connection, Database
 from tintype.domain.account import AccountState
@@ -150,10 +151,12 @@ class SignInElsewhere:
 
     async def unlink(self, own: Own, name: str) -> None:
         """Forget the account elsewhere; `Problem` not_found."""
+        await self._clock.refresh()
         async with self._database.transaction(own.tenant) as connection:
             if not await unlink_identity(connection, tenant=own.tenant, account=own.account, provider=name):
                 raise Problem(Code.NOT_FOUND, "No account of this provider is linked to yours.")
             await record(connection, own.entry(Action.IDENTITY_UNLINKED, provider=name))
+            await tell_owner(connection, self._clock, own)
 
     def _provider(self, name: str) -> Provider:
         found = self._providers.get(name)
@@ -178,6 +181,7 @@ class SignInElsewhere:
         return asked
 
     async def _link(self, name: str, claims: Claims, own: Own) -> None:
+        await self._clock.refresh()
         try:
             async with self._database.transaction(own.tenant) as connection:
                 account = await lock_account(connection, own.account)  # it may have been deleted meanwhile
@@ -189,6 +193,7 @@ class SignInElsewhere:
                 if known == own.account:
                     return
                 await _store_link(connection, name, claims, own)
+                await tell_owner(connection, self._clock, own)
         except Clash:
             raise Problem(
                 Code.CONFLICT,
