@@ -27,6 +27,7 @@ SECTIONS: Final = (
     "hostile",
     "quota",
     "encrypted",
+    "sign_in",
 )
 
 

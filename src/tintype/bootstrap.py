@@ -44,6 +44,7 @@ from tintype.settings import Settings, load_settings
 from tintype.storage.intake import Intake
 from tintype.storage.signing_keys import SigningKeys
 from tintype.telemetry.logs import configure_logs
+from tintype.telemetry.loop_lag import LoopLag
 from tintype.telemetry.metrics import Metrics, make_metrics, resident_bytes
 from tintype.upkeep import GarbageConfig, Upkeep, build_upkeep
 from tintype.usecases.change_image import ChangeImage
@@ -177,7 +178,10 @@ def build_api(settings: Settings) -> Application:
 
     counted = usage_parts(settings, parts.database, parts.clock, parts.tenants, authenticator)
 
+    lag = LoopLag(parts.metrics.loop_lag.observe)
+
     async def start() -> None:
+        lag.start()
         call_on_stop(progress.end_all)
         await parts.database.open()
         await journal.open()
@@ -186,6 +190,7 @@ def build_api(settings: Settings) -> Application:
         listener.start()
 
     async def stop() -> None:
+        await lag.close()
         await listener.close()
         await note_key_use.close()
         await count_views.close()

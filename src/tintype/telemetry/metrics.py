@@ -16,6 +16,7 @@ from tintype.telemetry.upkeep_metrics import UpkeepMetrics
 
 DIRECTORY_VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
 
+_LAG_SECONDS: Final = (0.001, 0.002, 0.005, 0.01, 0.015, 0.02, 0.03, 0.05, 0.1, 0.25, 1)
 _REQUEST_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1, 2.5, 10)
 _RENDER_SECONDS: Final = (0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20)
 
@@ -26,6 +27,7 @@ class Metrics:
 
     requests: Counter
     request_seconds: Histogram
+    loop_lag: Histogram
     upload_bytes: Counter
     rejects: Counter
     jobs: Counter
@@ -62,6 +64,12 @@ def make_metrics() -> Metrics:
         requests=Counter("tintype_requests", "Requests answered.", by_route, registry=own),
         request_seconds=Histogram(
             "tintype_request_seconds", "Time to the answer's end.", ["route"], buckets=_REQUEST_SECONDS, registry=own
+        ),
+        loop_lag=Histogram(
+            "tintype_event_loop_lag_seconds",
+            "How late timers of API processes are.",
+            buckets=_LAG_SECONDS,
+            registry=own,
         ),
         upload_bytes=Counter("tintype_upload_bytes", "Bytes received in uploads, kept or refused.", registry=own),
         rejects=Counter("tintype_rejects", "Requests refused, by code.", ["code"], registry=own),
