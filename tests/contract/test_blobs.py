@@ -288,6 +288,16 @@ async def test_a_blob_can_be_opened_as_a_file_from_its_first_byte(store: BlobSto
         assert (file.read(3), file.seek(0), file.read()) == (b"con", 0, b"content")
 
 
+async def test_a_blob_of_any_size_can_be_read_afresh(store: BlobStore) -> None:
+    content = hashlib.shake_128(b"seed").digest(300_001)
+    await put(store, KEY, content)
+    async with store.open(KEY, fresh=True) as file:
+        assert b"".join(iter(lambda: file.read(70_000), b"")) == content
+    with pytest.raises(BlobMissing):
+        async with store.open(OTHER_KEY, fresh=True):
+            pass
+
+
 async def test_head_tells_size_and_time(store: BlobStore) -> None:
     await put(store, KEY, b"content")
     found = await store.head(KEY)

@@ -35,10 +35,14 @@ class EncryptedBlobStore(LocalBlobStore):
 
     @asynccontextmanager
     async def open(self, key: str, *, fresh: bool = False) -> AsyncIterator[BinaryIO]:
-        """Give the blob's content as a file in memory."""
+        """Give the blob's content: as a file in memory, or, `fresh`, as one that is decrypted while it is read."""
         check_key(key)
+        if fresh:
+            with await self._run(self._from_medium, key) as file:
+                yield file
+            return
         async with self._places:
-            with await self._run(self._in_memory, key, fresh) as file:
+            with await self._run(self._in_memory, key) as file:
                 yield file
 
     def path(self, key: str) -> Path | None:
@@ -50,10 +54,12 @@ class EncryptedBlobStore(LocalBlobStore):
         """Have the blob lie there under the current key; see `SealedBlobDirectory.rewrite`."""
         return await self._remove(self._sealed.rewrite, key, expected=expected)
 
-    def _in_memory(self, key: str, fresh: bool) -> BinaryIO:  # noqa: FBT001 -- handed on by a thread pool
+    def _from_medium(self, key: str) -> BinaryIO:
         with self._sealed.open_raw(key) as raw:
-            if fresh:
-                forget_pages(raw.fileno())
+            forget_pages(raw.fileno())
+        return self._sealed.open(key)
+
+    def _in_memory(self, key: str) -> BinaryIO:
         content = self._sealed.open(key)
         if not isinstance(content, UnsealedFile):
             return content

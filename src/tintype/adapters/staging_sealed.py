@@ -3,13 +3,16 @@
 Each file has a key of its own, drawn for it and forgotten with it. What arrives is sealed piece by piece (AES-256-GCM,
 the nonce counts the pieces); once all is there it is opened into memory, where it is examined and read from until the
 request ends. So many are in memory at once, and a slow sender is none of them: a place is taken when the last byte has
-come.
+come. What is larger than any image (an archive) is opened piece by piece while it is read.
 """
 
 import asyncio
+import io
 import os
 import secrets
+from bisect import bisect_right
 from collections.abc import Callable
+from itertools import accumulate
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -24,8 +27,12 @@ CLEAR_UPLOADS: Final = 16
 """In memory at once in one process, between their last byte and their answer (some 50 ms): 160 MB at the most for a
 kind of 10 MB, and as many as the store writes at once."""
 
+CLEAR_BYTES: Final = 64 * 2**20
+"""What is larger is no image to be examined, and memory is not for it."""
+
 _KEY_BYTES: Final = 32
 _NONCE_BYTES: Final = 12
+_TAG_BYTES: Final = 16
 
 
 class SealedStagedBytes(LocalStagedBytes):
@@ -42,6 +49,8 @@ class SealedStagedBytes(LocalStagedBytes):
     async def finish(self) -> tuple[BinaryIO, bytes]:
         """Return a file in memory and the SHA-256 of what was written, once there is a place for it."""
         sealed, digest = await super().finish()
+        if self.size > CLEAR_BYTES:
+            return _Reader(sealed, self._lengths, self._open_piece), digest
         await self._places.acquire()
         self._has_place = True
         opening = asyncio.get_running_loop().run_in_executor(None, self._opened, sealed)
@@ -82,6 +91,51 @@ class SealedStagedBytes(LocalStagedBytes):
         super()._close()
         if self._clear is not None:
             self._clear.close()
+
+
+class _Reader(io.RawIOBase, BinaryIO):
+    """What was staged, opened piece by piece; it has no descriptor. The file beneath is closed by whoever staged it."""
+
+    def __init__(self, sealed: BinaryIO, lengths: list[int], open_piece: Callable[[int, bytes], bytes]) -> None:
+        super().__init__()
+        self._sealed = sealed
+        self._open_piece = open_piece
+        self._starts = [0, *accumulate(lengths)]
+        self._contents = [0, *accumulate(length - _TAG_BYTES for length in lengths)]
+        self._at = 0
+
+    def readable(self) -> bool:
+        """It can be read."""
+        return True
+
+    def seekable(self) -> bool:
+        """It can be read from anywhere."""
+        return True
+
+    def tell(self) -> int:
+        """Return the place of the next byte."""
+        return self._at
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Go to a place in the content."""
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._contents[-1]}[whence]
+        self._at = max(0, base + offset)
+        return self._at
+
+    def read(self, length: int | None = -1, /) -> bytes:
+        """Return at most so many bytes, of one piece unless all are asked for; none at the end."""
+        if length is None or length < 0:
+            return b"".join(iter(lambda: self.read(CLEAR_BYTES), b""))
+        if self._at >= self._contents[-1] or not length:
+            return b""
+        number = bisect_right(self._contents, self._at) - 1
+        with reporting():
+            size = self._starts[number + 1] - self._starts[number]
+            piece = self._open_piece(number, os.pread(self._sealed.fileno(), size, self._starts[number]))
+        start = self._at - self._contents[number]
+        found = piece[start : start + length]
+        self._at += len(found)
+        return found
 
 
 def _nonce(number: int) -> bytes:

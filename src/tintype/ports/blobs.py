@@ -94,7 +94,8 @@ class BlobStore(Protocol):
     def open(self, key: str, *, fresh: bool = False) -> AbstractAsyncContextManager[BinaryIO]:
         """Give the whole blob as a local file opened for reading (fetched or decrypted into memory first, if need be).
 
-        `fresh` asks for what the medium holds, not for what the kernel remembers of it.
+        `fresh` asks for what the medium holds, not for what the kernel remembers of it; such a file is there to be read
+        once, however large it is, and may have no descriptor.
         """
         ...
 

@@ -14,7 +14,10 @@ class StagedBytes(Protocol):
         ...
 
     async def finish(self) -> tuple[BinaryIO, bytes]:
-        """Return the file, readable by any thread, and the SHA-256 (32 bytes) of what was written."""
+        """Return the file, readable by any thread, and the SHA-256 (32 bytes) of what was written.
+
+        One of more than 64 MiB may have no descriptor: it is there to be read, from its beginning on.
+        """
         ...
 
 
