@@ -122,7 +122,10 @@ POST   /api/v1/sessions/passkey                401  401  401  401  401  401  401
 GET    /api/v1/sessions/oidc                   ok   ok   ok   ok   ok   ok   ok   ok   ok   ok   ok   ok
 GET    /api/v1/sessions/oidc/{provider}        404  404  404  404  404  404  404  404  404  404  404  404
 GET    /api/v1/sessions/oidc/{provider}/callback 404  404  404  404  404  404  404  404  404  404  404  404
-# Leaving
+# Taking everything along, and leaving
+POST   /api/v1/account/export                  401  ok   ok   403  403  ok   ok   ok   403  403  401  401
+GET    /api/v1/account/export                  401  ok   404  403  403  404  404  404  403  403  401  401
+GET    /api/v1/account/export/file             401  in   404  403  403  404  404  404  403  403  401  401
 DELETE /api/v1/account                         401  in   in   403  403  in   in   in   403  403  401  401
 GET    /api/v1/account-deletions/{deletion}    401  404  404  403  404  404  404  ok   ok   404  401  401
 # Operations
@@ -301,6 +304,14 @@ def _trashed(scene: Scene) -> dict[str, Any]:
     return {}
 
 
+def _exported(scene: Scene) -> dict[str, Any]:
+    """Have the owner alone have an export, which may or may not be ready."""
+    owner = scene.askers.people[Asker.OWNER].id
+    scene.product.query("DELETE FROM account_exports WHERE account <> %s", owner)
+    assert scene.owner.post("/api/v1/account/export").status_code == 202
+    return {}
+
+
 def _purged(scene: Scene) -> dict[str, Any]:
     scene.owner.delete(f"/api/v1/images/{scene.image()['id']}", params={"purge": "true"})
     return {}
@@ -322,6 +333,8 @@ REQUESTS: Final[Mapping[str, Callable[[Scene], dict[str, Any]]]] = {
     "POST /api/v1/account/passkeys": lambda _: {"json": {"credential": {}}},
     "PATCH /api/v1/account/passkeys/{passkey_id}": lambda _: {"json": {"name": "key ring"}},
     "POST /api/v1/sessions/passkey": lambda _: {"json": {"credential": {}}},
+    "GET /api/v1/account/export": _exported,
+    "GET /api/v1/account/export/file": _exported,
     "DELETE /api/v1/account": lambda _: {"json": {"password": "x" * 2_000}},  # let in, and not done
     "PATCH /api/v1/accounts/{account}": lambda _: {"json": {"state": "active"}},
     "PATCH /api/v1/account": lambda _: {"json": {"bio": "A word"}},

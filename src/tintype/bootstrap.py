@@ -373,7 +373,7 @@ async def _work(settings: Settings) -> None:
                     notifier=parts.notifier,
                     server_key=server_key(settings),
                 ),
-                **privacy_jobs(parts.foundation),
+                **privacy_jobs(settings, parts.foundation),
             },
         ),
         metrics=parts.metrics,

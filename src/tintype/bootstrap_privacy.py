@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from litestar import Router
 
+from tintype.bootstrap_blobs import staging
 from tintype.db.clock import DatabaseClock
 from tintype.db.jobs import Task
 from tintype.db.notify import Notifier
@@ -12,14 +13,18 @@ from tintype.db.pool import Database
 from tintype.periodic import Report
 from tintype.ports.blobs import BlobStore
 from tintype.reads.account_deletions import AccountDeletions
+from tintype.reads.account_exports import AccountExports
 from tintype.reads.audit import AuditLog
 from tintype.server_key import server_key
 from tintype.settings import Settings
 from tintype.usecases.delete_account import DeleteAccount
+from tintype.usecases.export_account import ExportAccount
 from tintype.usecases.forget_audit import ForgetAudit
 from tintype.usecases.purge_image import PurgeImage
 from tintype.usecases.sweep_deletions import SweepDeletions
+from tintype.usecases.sweep_exports import SweepExports
 from tintype.web.account_deletion import DeletionApi, Prove, deletion_routes
+from tintype.web.account_export import ExportApi, export_routes
 from tintype.web.audit import AuditApi, audit_routes
 from tintype.web.auth import Authenticator
 from tintype.web.client_address import Proxies
@@ -53,7 +58,27 @@ def privacy_routes(
         public_url=settings.public_url,
     )
     audit = AuditApi(AuditLog(database), database, authenticator, proxies)
-    return [audit_routes(audit), deletion_routes(deletion)]
+    export = ExportApi(
+        export_account=account_exporter(settings, foundation),
+        exports=AccountExports(database, foundation.clock),
+        blobs=foundation.blobs,
+        authenticator=authenticator,
+        proxies=proxies,
+        public_url=settings.public_url,
+    )
+    return [audit_routes(audit), deletion_routes(deletion), export_routes(export)]
+
+
+def account_exporter(settings: Settings, foundation: Foundation) -> ExportAccount:
+    """Return the story of exports."""
+    return ExportAccount(
+        database=foundation.database,
+        blobs=foundation.blobs,
+        staging=staging(settings),
+        clock=foundation.clock,
+        notifier=foundation.notifier,
+        keep=settings.privacy.export_keep,
+    )
 
 
 def account_deleter(foundation: Foundation) -> DeleteAccount:
@@ -66,9 +91,12 @@ def account_deleter(foundation: Foundation) -> DeleteAccount:
     )
 
 
-def privacy_jobs(foundation: Foundation) -> Mapping[Task, Job]:
+def privacy_jobs(settings: Settings, foundation: Foundation) -> Mapping[Task, Job]:
     """Return the jobs that a worker does."""
-    return {Task.DELETE_ACCOUNT: account_deleter(foundation).finish}
+    return {
+        Task.DELETE_ACCOUNT: account_deleter(foundation).finish,
+        Task.EXPORT_ACCOUNT: account_exporter(settings, foundation).make,
+    }
 
 
 def privacy_sweep(settings: Settings, foundation: Foundation) -> Callable[[], Awaitable[Report]]:
@@ -78,8 +106,9 @@ def privacy_sweep(settings: Settings, foundation: Foundation) -> Callable[[], Aw
     sweep_deletions = SweepDeletions(
         database=database, clock=clock, keep_handles=kept.handle_keep, keep_receipts=kept.audit_keep
     )
+    sweep_exports = SweepExports(database=database, blobs=foundation.blobs, clock=clock)
 
     async def sweep() -> Report:
-        return {"audit_entries": await forget_audit(), **await sweep_deletions()}
+        return {"audit_entries": await forget_audit(), **await sweep_deletions(), **await sweep_exports()}
 
     return sweep

@@ -134,8 +134,8 @@ async def rows_of(connection: Connection, table: PersonalTable, account: int) ->
     if table.select is None:
         return
     cursor = await connection.execute(table.select, _of(account))
-    names = [column.name for column in cursor.description or ()]
     while rows := await cursor.fetchmany(PAGE_ROWS):
+        names = [column.name for column in cursor.description or ()]  # known once there is an answer
         for row in rows:
             yield {name: _shown(name, value, table.prefix) for name, value in zip(names, row, strict=True)}
 

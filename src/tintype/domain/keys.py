@@ -4,7 +4,7 @@
 directories keep any one of them small. Lower case throughout, for the file systems that do not tell the cases apart.
 
 `journal/purges/{day}/…` is the purge journal, `journal/accounts/{day}/…` that of deleted accounts, and
-`exports/{tenant}/{id}.zip` what somebody asked for. No tenant is named so: theirs are hexadecimal numbers.
+`exports/{tenant}/{account}-{id}.zip` what somebody asked for. No tenant is named so: theirs are hexadecimal numbers.
 """
 
 import re
@@ -27,6 +27,9 @@ _STORED: Final = re.compile(
     r"(?P<tenant>[1-9a-f][0-9a-f]{0,15})/(?P<section>[a-z0-9][a-z0-9-]{0,31})/(?P<one>..)/(?P<two>..)/"
     r"(?P<sha256>[0-9a-f]{64})(?:-(?P<digest>[0-9a-f]{32})-[0-9a-f]{16}\.(?:jpg|png|gif|webp))?"
 )
+
+
+_EXPORT: Final = re.compile(rf"{EXPORT_PREFIX}([1-9a-f][0-9a-f]{{0,15}})/([0-9a-f]{{16}})-([0-9a-f]{{16}})\.zip")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +70,20 @@ def journal_day_prefix(day: date) -> str:
     return f"{JOURNAL_PREFIX}{day.isoformat()}/"
 
 
-def export_key(tenant: int, export: int) -> str:
+def exports_of(tenant: int, account: int) -> str:
+    """Return what the keys of an account's exports begin with."""
+    return f"{EXPORT_PREFIX}{tenant:x}/{account:016x}-"
+
+
+def export_key(tenant: int, account: int, export: int) -> str:
     """Return where the file of an export lies."""
-    return f"{EXPORT_PREFIX}{tenant:x}/{export:016x}.zip"
+    return f"{exports_of(tenant, account)}{export:016x}.zip"
+
+
+def parse_export_key(key: str) -> tuple[int, int, int] | None:
+    """Return the tenant, the account and the export that `export_key` named, or None for another key."""
+    found = _EXPORT.fullmatch(key)
+    return (int(found[1], 16), int(found[2], 16), int(found[3], 16)) if found else None
 
 
 def original_key(tenant: int, sha256: bytes) -> str:

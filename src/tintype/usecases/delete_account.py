@@ -39,6 +39,7 @@ from tintype.db.pool import Connection, Database
 from tintype.domain.audit import NOBODY, Action, Entry, Requester, account_object
 from tintype.domain.deleted_account import DeletedAccount
 from tintype.domain.errors import Code, Problem
+from tintype.domain.keys import exports_of
 from tintype.domain.tokens import Token
 from tintype.ports.blobs import BlobStore, BlobStoreFailed, BlobStoreFull
 from tintype.storage.account_journal import AccountJournal
@@ -68,6 +69,7 @@ class DeleteAccount:
         purge_image: PurgeWithAccount,
     ) -> None:
         self._database = database
+        self._blobs = blobs
         self._journal = AccountJournal(blobs)
         self._notifier = notifier
         self._purge_image = purge_image
@@ -103,6 +105,8 @@ class DeleteAccount:
         while await self._hide_some(tenant, account) == HIDDEN_AT_ONCE:
             pass
         await self._purge_images(tenant, account)
+        async for found in self._blobs.list(exports_of(tenant, account)):
+            await self._blobs.delete(found.key)
         async with self._database.transaction(tenant) as connection:
             await lock_state(connection, account)
             removed = await delete_rows(connection, account, last=True)

@@ -239,3 +239,18 @@ class DeletionOperation(Operation):
     def __post_init__(self) -> None:
         token = _header("Deletion-Token", "The `token` of the answer that deleted the account.")
         self.parameters = [*(self.parameters or []), token]
+
+
+@dataclass
+class ExportFileOperation(Operation):
+    """`GET /account/export/file`: a zip, or a part of it."""
+
+    def __post_init__(self) -> None:
+        zipped = {"application/zip": OpenAPIMediaType(schema=_FILE)}
+        self.responses = {
+            **(self.responses or {}),
+            "200": OpenAPIResponse(description="The file", content=zipped),
+            "206": OpenAPIResponse(description="With `Range`: a part of it", content=zipped),
+            "416": OpenAPIResponse(description="There is no such part"),
+        }
+        self.parameters = [*(self.parameters or []), _header("Range", "One range of bytes.")]
