@@ -33,7 +33,7 @@ def person(product: Product, *, role: str = "member") -> Iterator[Person]:
         "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::int8, id FROM tenants WHERE slug = 'default'"
     )
     account = make_id(now, secrets.randbelow(8192), secrets.randbelow(512))
-    bucket, handle = bucket_of(account), f"person-{account:x}"
+    bucket, handle = bucket_of(account), f"person{account:x}"
     product.query(
         "INSERT INTO accounts (bucket, id, tenant, handle, email, role) VALUES (%s, %s, %s, %s, %s, %s)",
         *(bucket, account, tenant, handle, f"{handle}@example.org", role),

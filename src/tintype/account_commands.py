@@ -10,7 +10,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
+from tintype.bootstrap import foundation_of
 from tintype.bootstrap_people import password_hasher, site_url
+from tintype.bootstrap_privacy import account_deleter
+from tintype.db.account_deletions import DeletionCause
 from tintype.db.attempt_limits import AttemptLimits
 from tintype.db.clock import DatabaseClock
 from tintype.db.mails import make_link
@@ -23,6 +26,7 @@ from tintype.domain.audit import CONSOLE
 from tintype.domain.email_address import BadEmail, parse_email
 from tintype.domain.errors import Problem
 from tintype.domain.handle import BadHandle, normal_handle
+from tintype.domain.ids import public_id
 from tintype.domain.mail import MailKind, link_of
 from tintype.domain.tokens import Purpose, derive_token
 from tintype.reads.accounts import Accounts
@@ -30,6 +34,7 @@ from tintype.server_key import server_key
 from tintype.settings import Settings
 from tintype.usecases.change_account import ChangeAccount
 from tintype.usecases.sign_up import NewAccount, SignUp
+from tintype.web.account_deletion import DELETION_PREFIX
 
 PAGE: Final = 100
 PATIENCE_SECONDS: Final = 10.0
@@ -93,10 +98,24 @@ async def _work(settings: Settings, owner_url: str, tenant: int, wanted: Wanted,
             case "reset-password":
                 account = await _found(database, tenant, wanted.name)
                 say(await _password_link(settings, database, account))
+            case "delete":
+                account = await _found(database, tenant, wanted.name)
+                await _delete(settings, database, account, say)
             case _:
                 account = await _found(database, tenant, wanted.name)
                 change = ChangeAccount(database=database)
                 say(_line(await change.decide(tenant, _decision(wanted), account.id, by=CONSOLE)))
+
+
+async def _delete(settings: Settings, database: Database, account: Account, say: Say) -> None:
+    foundation = foundation_of(settings, database)
+    try:
+        delete = account_deleter(foundation)
+        await delete(tenant=account.tenant, account=account.id, by=CONSOLE, cause=DeletionCause.OPERATOR)
+    finally:
+        await foundation.notifier.close()
+    receipt = public_id(DELETION_PREFIX, account.id)
+    say(f"{account.public_id} is deleted, and its images are being purged. The receipt for operators: {receipt}")
 
 
 def _decision(wanted: Wanted) -> Decision:

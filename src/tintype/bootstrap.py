@@ -421,6 +421,13 @@ def _log_violation(violation: Violation) -> None:
     structlog.get_logger("tintype.verify").error("violation", invariant=violation.invariant, what=violation.sentence)
 
 
+def foundation_of(settings: Settings, database: Database) -> Foundation:
+    """Return what commands about people's rights stand on."""
+    blobs = blob_store(settings)
+    purge_image = _purge_image(database, blobs, tenants_of(settings, database))
+    return Foundation(database, DatabaseClock(database), blobs, Notifier(database), purge_image)
+
+
 def upkeep_of(settings: Settings, database: Database) -> Upkeep:
     """Return what looks through everything, at its time or by hand."""
 
@@ -430,14 +437,12 @@ def upkeep_of(settings: Settings, database: Database) -> Upkeep:
             damaged = await damaged_pages(connection)
         return [*violations, f"PostgreSQL found {damaged} damaged pages."] if damaged else violations
 
-    blobs = blob_store(settings)
-    purge_image = _purge_image(database, blobs, tenants_of(settings, database))
-    foundation = Foundation(database, DatabaseClock(database), blobs, Notifier(database), purge_image)
+    foundation = foundation_of(settings, database)
     return build_upkeep(
         database=database,
-        blobs=blobs,
+        blobs=foundation.blobs,
         staging=staging(settings),
-        purge_image=purge_image,
+        purge_image=foundation.purge_image,
         delete_account=account_deleter(foundation),
         config=GarbageConfig(
             grace=timedelta(hours=settings.upkeep.grace_hours),

@@ -171,11 +171,12 @@ def _add_account(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     role.add_argument("account_role", metavar="ROLE", choices=roles)
     restore = actions.add_parser("restore", help="let a suspended account in again")
     reset = actions.add_parser("reset-password", help="make a link with which a password is chosen anew")
-    for action in (restore, reset):
+    delete = actions.add_parser("delete", help="delete an account for good, with its images")
+    for action in (restore, reset, delete):
         action.add_argument("name", metavar="HANDLE")
     everything = actions.add_parser("list", help="list accounts, newest first")
     link = actions.add_parser("set-up-link", help="make a one-time link that makes an operator")
-    for action in (create, suspend, role, restore, reset, everything, link):
+    for action in (create, suspend, role, restore, reset, delete, everything, link):
         action.add_argument("--tenant", default="default", help="whose accounts (default)")
         action.add_argument("--data", help="data directory (./data)")
         action.add_argument("--config", type=Path, help="settings file (./tintype.toml)")

@@ -252,3 +252,18 @@ def test_every_table_with_a_person_in_it_says_what_becomes_of_it(product: Produc
     )
     named = {table.name for table in PERSONAL_TABLES if table.delete is not None} | set(KEPT)
     assert {name for (name,) in found} <= named
+
+
+def test_the_operator_deletes_an_account_at_the_machine(product: Product) -> None:
+    with person(product) as ann:
+        image = upload(ann, 1_010)
+        done = tintype("account", "delete", ann.handle, "--data", str(product.data))
+        assert done.returncode == 0, done.stderr
+        receipts = f"/api/v1/account-deletions/{done.stdout.split()[-1]}"
+        assert eventually(lambda: product.client.get(receipts).json()["state"] == "done", within=DONE_SECONDS)
+        assert product.client.get(receipts).json()["cause"] == "operator"
+        assert product.stranger.get(image["url"]).status_code == 410
+        (asked,) = product.client.get("/api/v1/audit", params={"action": "account.deletion_asked", "limit": 1}).json()[
+            "items"
+        ]
+        assert asked["actor"]["type"] == "command"
