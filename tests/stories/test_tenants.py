@@ -155,6 +155,7 @@ def test_a_suspended_tenant_is_served_nothing_within_five_seconds_and_resumes_wh
     host = f"{fresh()}.example"
     with tenant_of_its_own(product, hostnames=[host]) as (tenant, client):
         image = client.post("/api/v1/images", content=samples.jpeg(30, 20, seed=7)).json()
+        product.settled(image)  # from here on nothing but its tenant changes
         doors: dict[str, Callable[[], httpx.Response]] = {
             "bytes": lambda: product.stranger.get(f"/i/{image['id']}/original.jpg?v=1"),
             "page": lambda: product.stranger.get(f"/p/{image['id']}"),
@@ -267,6 +268,16 @@ def test_any_origin_is_never_allowed_the_cookie(product: Product) -> None:
     with tenant_of_its_own(product, hostnames=[host], origins=["*"]):
         answer = product.stranger.get("/api/v1/images/x", headers={"host": host, "origin": "https://any.example"})
         assert answer.headers["access-control-allow-origin"] == "*"
+        assert "access-control-allow-credentials" not in answer.headers
+
+
+def test_pages_of_any_site_may_read_image_bytes_where_they_are_led_and_why_not(product: Product) -> None:
+    image = product.upload(samples.jpeg(30, 20, seed=8))
+    product.client.put(f"/api/v1/images/{image['id']}/content", content=samples.png(30, 20, seed=9))
+    paths = {f"/i/{image['id']}/original.png?v=2": 200, f"/i/{image['id']}/original.jpg?v=1": 302, "/i/img_none": 404}
+    for path, status in paths.items():
+        answer = product.stranger.get(path, headers={"origin": "https://any.example"})
+        assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (status, "*")
         assert "access-control-allow-credentials" not in answer.headers
 
 

@@ -37,9 +37,9 @@ class Scope(StrEnum):
     USAGE = "usage:read"
     AUDIT = "audit:read"
     TENANT = "tenant"
-    """The tenant's own settings: kinds, quotas, origins, hosts, signing keys."""
+    """The tenant's own settings: kinds, presets, origins, anonymous uploads, signing keys."""
     TENANTS = "tenants"
-    """Every tenant of the installation."""
+    """Every tenant of the installation, and what it gives out: slugs, host names, quotas. For `default` alone."""
 
 
 EVERY_SCOPE: Final = frozenset(Scope)

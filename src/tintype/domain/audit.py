@@ -12,10 +12,9 @@ from ipaddress import ip_address, ip_network
 from typing import Final
 
 from tintype.domain.actor import Actor
-from tintype.domain.ids import ACCOUNT_PREFIX, IMAGE_PREFIX, public_id
+from tintype.domain.ids import ACCOUNT_PREFIX, IMAGE_PREFIX, KEY_PREFIX, public_id
 
 ENTRY_PREFIX: Final = "aud_"
-KEY_PREFIX: Final = "key_"
 
 
 class Action(StrEnum):

@@ -10,9 +10,8 @@ from typing import Final
 
 from tintype.db.audit import AuditFilter, AuditRow, audit_page
 from tintype.db.pool import Database
-from tintype.domain.audit import KEY_PREFIX
 from tintype.domain.errors import Code, Problem
-from tintype.domain.ids import ACCOUNT_PREFIX, IMAGE_PREFIX, WIDTH, BadId, base62, from_base62
+from tintype.domain.ids import ACCOUNT_PREFIX, IMAGE_PREFIX, KEY_PREFIX, WIDTH, BadId, base62, from_base62
 
 EXPORT_PAGE: Final = 500
 """Entries of one statement of an export: some 200 kB."""

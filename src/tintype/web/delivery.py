@@ -33,6 +33,9 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 PREFIX: Final = "/i/"
 ROUTE: Final = "/i/{image}/{preset}"
 
+_ANY_PAGE: Final = (b"access-control-allow-origin", b"*")
+"""Pages of any site may read image bytes, as a canvas does, without a cookie: where they are led and why not, too."""
+
 _READING: Final = frozenset({"GET", "HEAD"})
 _PLAIN_QUERY: Final = re.compile(rb"(?:v=[0-9]{1,9})?")
 _PUBLIC_ID: Final = slice(len(PREFIX), len(PREFIX) + 26)
@@ -95,7 +98,7 @@ class Delivery:
         if _is_outdated(wanted, image):
             kept = FOR_SECONDS if record.by_link else PRIVATE
             headers = [(b"location", _current_url(scope["path"], image, wanted)), (b"cache-control", kept.encode())]
-            return await _send(send, scope, 302, [*headers, (b"content-length", b"0")])
+            return await _send(send, scope, 302, [*headers, (b"content-length", b"0"), _ANY_PAGE])
         try:
             found = await self._representations.find(record, wanted, _accept(request))
             if isinstance(found, Later):  # without a body: an <img> knows by that that there is no picture yet
@@ -103,6 +106,7 @@ class Delivery:
                     (b"retry-after", str(found.seconds).encode()),
                     (b"cache-control", b"no-store"),
                     (b"content-length", b"0"),
+                    _ANY_PAGE,
                 ]
                 return await _send(send, scope, 202, headers)
             if signed and wanted.signature is not None:
@@ -254,7 +258,8 @@ async def refuse(scope: Scope, send: Send, problem: Problem, request_id: str) ->
         headers["cache-control"] = FOR_SECONDS
     if status == 405:
         headers["allow"] = "GET, HEAD"
-    await _send(send, scope, status, [(name.encode(), value.encode()) for name, value in headers.items()], body)
+    given = [(name.encode(), value.encode()) for name, value in headers.items()]
+    await _send(send, scope, status, [*given, _ANY_PAGE], body)
     return problem.code
 
 
