@@ -1,4 +1,4 @@
-"""The pages that come with the server: upload at `/`, the reference at `/docs`, the forms of links. Plain files.
+"""The pages that come with the server: upload at `/`, accounts, the API's reference at `/docs`. Plain files, no build.
 
 What the pages say about limits and errors is taken from the settings and the code, so that it cannot differ from them.
 """
@@ -28,6 +28,13 @@ POLICY: Final = (
 
 REMEMBERED_PAGES: Final = 32
 """For tenants with limits of their own; 60 kB each."""
+
+PEOPLE: Final = (
+    *("/sign-up", "/sign-in", "/forgot-password", "/account"),
+    *("/verify-email", "/reset-password", "/setup"),
+)
+"""The pages of accounts: one file, whose script knows them by their path. The last three are where a mail or the
+operator's link leads to, with a token behind `#`."""
 
 _READING: Final = (HttpMethod.GET, HttpMethod.HEAD)
 
@@ -73,10 +80,6 @@ def page_routes(limits: Limits, limits_of_host: Callable[[str], Awaitable[Limits
                 raise
             return limits  # the page is there when the database is not, and says so when somebody sends a file
 
-    @route("/docs", http_method=_READING, include_in_schema=False)
-    async def reference(request: Request[Any, Any, AppState]) -> Response[bytes]:
-        return _serve(request, files, "docs.html")
-
     @get("/docs/errors.json", include_in_schema=False)
     async def errors() -> list[dict[str, Any]]:
         return list_errors()
@@ -85,17 +88,24 @@ def page_routes(limits: Limits, limits_of_host: Callable[[str], Awaitable[Limits
     async def asset(request: Request[Any, Any, AppState], name: FromPath[str]) -> Response[bytes]:
         return _serve(request, files, name)
 
-    return Router(path="/", route_handlers=[home, reference, _account_page(files), errors, asset])
+    handlers: list[HTTPRouteHandler] = [
+        home,
+        _fixed("docs.html", files, "/docs"),
+        _fixed("people.html", files, *PEOPLE),
+        errors,
+        asset,
+    ]
+    return Router(path="/", route_handlers=handlers)
 
 
-def _account_page(files: dict[str, PageFile]) -> HTTPRouteHandler:
-    """Return the page of one form that the links of mails, and the set-up link, lead to."""
+def _fixed(name: str, files: dict[str, PageFile], *paths: str) -> HTTPRouteHandler:
+    """Return the handler of a page that is the same for every tenant."""
 
-    @route(["/setup", "/verify-email", "/reset-password"], http_method=_READING, include_in_schema=False)
-    async def account(request: Request[Any, Any, AppState]) -> Response[bytes]:
-        return _serve(request, files, "account.html")
+    @route(list(paths), http_method=_READING, include_in_schema=False)
+    async def page(request: Request[Any, Any, AppState]) -> Response[bytes]:
+        return _serve(request, files, name)
 
-    return account
+    return page
 
 
 def list_errors() -> list[dict[str, Any]]:

@@ -1,85 +1,94 @@
-/** The pages that links in mails lead to. The token stands behind `#`, and leaves the address as soon as it was read. */
+/** The page of one's own account: who you are, your password, and where you are signed in. */
 
+import { call } from "./api.js";
 import { element } from "./elements.js";
+import { makeForm } from "./form.js";
+import { rememberSession } from "./session.js";
 
-const HANDLE = { name: "handle", label: "Handle", type: "text", autocomplete: "username" };
-const EMAIL = { name: "email", label: "E-mail address", type: "email", autocomplete: "email" };
-const PASSWORD = { name: "password", label: "Password, at least 12 characters", type: "password", autocomplete: "new-password" };
-
-const PAGES = {
-  "/setup": {
-    title: "Set up Tintype",
-    about: "Make the operator's account of this server. The link works once.",
-    fields: [HANDLE, EMAIL, PASSWORD],
-    button: "Make the account",
-    address: "/api/v1/setup",
-    done: "Done: you are the operator, and signed in.",
-  },
-  "/reset-password": {
-    title: "Choose a new password",
-    about: "It signs out every device.",
-    fields: [PASSWORD],
-    button: "Set the password",
-    address: "/api/v1/account/password-reset",
-    done: "Done: sign in with your new password.",
-  },
-  "/verify-email": {
-    title: "Confirm your address",
-    about: "One click, and it is yours.",
-    fields: [],
-    button: "Confirm",
-    address: "/api/v1/account/verify-email",
-    done: "Done: the address is yours.",
-  },
-};
-
-const page = PAGES[location.pathname.replace(/\/$/, "")];
-const form = document.getElementById("form");
-const status = document.getElementById("status");
-const token = location.hash.slice(1);
-history.replaceState(null, "", location.pathname);
-
-document.title = `${page.title} · Tintype`;
-document.getElementById("title").textContent = page.title;
-document.getElementById("about").textContent = page.about;
-form.append(...page.fields.map(field), element("button", {}, page.button));
-form.hidden = !token;
-if (!token) status.textContent = "This link is not complete. Open it again, or ask for another one.";
-
-function field({ name, label, type, autocomplete }) {
-  const input = element("input", { name, type, autocomplete, required: "", "aria-describedby": `wrong-${name}` });
-  return element("label", {}, label, input, element("span", { class: "wrong", id: `wrong-${name}` }));
+/** Show the account, or lead whoever is not signed in to where they can. */
+export async function showAccount(place, tell) {
+  let session;
+  try {
+    session = await call("GET", "/session");
+  } catch (refusal) {
+    if (refusal.status !== 401) return tell("Your account cannot be shown", refusal.message, [{ text: "Try again", href: "/account" }]);
+    rememberSession(null);
+    return location.replace("/sign-in");
+  }
+  rememberSession(session.csrf_token);
+  const { account } = session;
+  const told = element("p", { class: "soft", role: "status" });
+  place(
+    account.name ?? account.handle,
+    element("p", { class: "soft" }, `@${account.handle} · ${account.email}`),
+    account.email_verified ? null : confirmation(told),
+    told,
+    profile(account, told),
+    password(told),
+    await sessions(session.id),
+  );
 }
 
-form.addEventListener("submit", async (event) => {
-  event.preventDefault();
-  const button = form.querySelector("button");
-  button.disabled = true;
-  status.textContent = "";
-  try {
-    await send();
-  } catch {
-    status.textContent = "The server cannot be reached. Try again.";
-  }
-  button.disabled = false;
-});
+function confirmation(told) {
+  const button = element("button", { class: "quiet", type: "button" }, "Send the link again");
+  button.addEventListener("click", () => attempt(told, () => call("POST", "/account/verify-email", {}), "A mail is on its way."));
+  return element("p", { class: "told" }, "Your e-mail address is not confirmed yet. ", button);
+}
 
-async function send() {
-  const answer = await fetch(page.address, {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify({ ...Object.fromEntries(new FormData(form)), token }),
+function profile({ name, bio }, told) {
+  const fields = [
+    { name: "name", label: "Name", autocomplete: "name", value: name ?? "" },
+    { name: "bio", label: "About you", value: bio ?? "" },
+  ];
+  const send = async (values) => {
+    await call("PATCH", "/account", values);
+    told.textContent = "Saved.";
+  };
+  return section("Profile", makeForm({ fields, submit: "Save", send }));
+}
+
+function password(told) {
+  const fields = [
+    { name: "current_password", label: "Password now", type: "password", autocomplete: "current-password" },
+    { name: "password", label: "New password", type: "password", autocomplete: "new-password", hint: "At least 12 characters." },
+  ];
+  const send = async (values) => {
+    await call("POST", "/account/password", values);
+    told.textContent = "Your password is changed, and every other device is signed out.";
+  };
+  return section("Password", makeForm({ fields, submit: "Change password", send }));
+}
+
+async function sessions(own) {
+  const { items } = await call("GET", "/sessions");
+  const out = element("button", { class: "quiet", type: "button" }, "Sign out here");
+  out.addEventListener("click", async () => {
+    await call("DELETE", "/session").catch(() => {}); // over it is, here
+    rememberSession(null);
+    location.assign("/");
   });
-  if (answer.ok) {
-    form.hidden = true;
-    status.textContent = page.done;
-    return;
+  const rows = items.filter(({ id }) => id !== own).map(sessionRow);
+  return section("Signed in", element("p", {}, "On this device. ", out), rows.length ? element("ul", {}, ...rows) : null);
+}
+
+function sessionRow({ id, agent, address, seen_at: seen }) {
+  const words = element("span", {}, agent ?? "An unknown browser", element("small", {}, `${address ?? ""} · ${new Date(seen).toLocaleString()}`));
+  const button = element("button", { class: "quiet", type: "button", "aria-label": `Sign out ${agent ?? "this browser"}` }, "Sign out");
+  const row = element("li", { class: "session" }, words, button);
+  button.addEventListener("click", async () => {
+    await call("DELETE", `/sessions/${id}`);
+    row.remove();
+  });
+  return row;
+}
+
+const section = (title, ...parts) => element("section", {}, element("h2", {}, title), ...parts);
+
+async function attempt(told, act, done) {
+  try {
+    await act();
+    told.textContent = done;
+  } catch (refusal) {
+    told.textContent = refusal.message;
   }
-  const problem = await answer.json();
-  const errors = new Map((problem.errors ?? []).map(({ field: name, message }) => [name, message]));
-  for (const { name } of page.fields) {
-    document.getElementById(`wrong-${name}`).textContent = errors.get(name) ?? "";
-    form.elements[name].setAttribute("aria-invalid", String(errors.has(name)));
-  }
-  status.textContent = problem.detail;
 }

@@ -2,7 +2,10 @@
  * The server's API as the page uses it. Every refusal becomes a `Refusal` with a sentence that can be shown.
  */
 
-const IMAGES = "/api/v1/images";
+import { csrfHeaders, proofOf } from "./session.js";
+
+const API = "/api/v1";
+const IMAGES = `${API}/images`;
 
 /** Nothing moved for so long: the line is dead, although no browser says so. The server gives up on us after less. */
 const SILENCE_MS = 45_000;
@@ -17,11 +20,12 @@ const UNANSWERED =
 
 /** What the server (or the network) said instead of doing it. `status` is 0 when nobody answered. */
 export class Refusal extends Error {
-  constructor(detail, { status = 0, code = "", retryAfter = null } = {}) {
+  constructor(detail, { status = 0, code = "", retryAfter = null, fields = [] } = {}) {
     super(detail);
     this.status = status;
     this.code = code;
     this.retryAfter = retryAfter; // seconds
+    this.fields = fields; // {field, message}: which of them are wrong
   }
 
   /** The server asks to wait and come again. */
@@ -71,6 +75,7 @@ export function uploadImage(file, { name, onProgress, onSent, signal }) {
     };
     request.open("POST", IMAGES);
     request.setRequestHeader("Accept", "application/json");
+    for (const [key, value] of Object.entries(csrfHeaders())) request.setRequestHeader(key, value);
     request.upload.onprogress = (event) => {
       listen();
       if (event.lengthComputable) onProgress(event.loaded / event.total);
@@ -98,7 +103,7 @@ export function uploadImage(file, { name, onProgress, onSent, signal }) {
 
 /** @returns {Promise<object>} the image as it is now; what is in the trash is shown to the holder of its token alone */
 export async function getImage(id, deleteToken) {
-  return (await ask("GET", `${IMAGES}/${id}`, deleteToken ? { "Upload-Token": deleteToken } : {})).json();
+  return (await ask("GET", `${IMAGES}/${id}`, proofOf(deleteToken))).json();
 }
 
 /** A browser has six connections to a server, and the uploads need theirs: further pictures are asked for. */
@@ -145,18 +150,18 @@ export async function listVariants(id) {
 
 /** Put an image into the trash: nobody sees it from now on. */
 export async function trashImage(id, deleteToken) {
-  await ask("DELETE", `${IMAGES}/${id}`, { "Upload-Token": deleteToken });
+  await ask("DELETE", `${IMAGES}/${id}`, proofOf(deleteToken));
 }
 
 /** @returns {Promise<object>} the image, out of the trash as it was */
 export async function restoreImage(id, deleteToken) {
-  return (await ask("POST", `${IMAGES}/${id}/restore`, { "Upload-Token": deleteToken })).json();
+  return (await ask("POST", `${IMAGES}/${id}/restore`, proofOf(deleteToken))).json();
 }
 
 /** Delete an image for good. One that is gone already is as good as deleted. */
 export async function purgeImage(id, deleteToken) {
   try {
-    await ask("DELETE", `${IMAGES}/${id}?purge=true`, { "Upload-Token": deleteToken });
+    await ask("DELETE", `${IMAGES}/${id}?purge=true`, proofOf(deleteToken));
   } catch (error) {
     if (!error.isGone) throw error;
   }
@@ -168,10 +173,24 @@ export async function explainCode(code) {
   return known.find((error) => error.code === code)?.summary ?? "";
 }
 
-async function ask(method, address, headers = {}) {
+/**
+ * Call the API as whoever is signed in.
+ *
+ * @param {string} path below /api/v1
+ * @returns {Promise<object|null>} the answer; null when it has no content
+ */
+export async function call(method, path, content = undefined) {
+  const headers = { ...csrfHeaders(), ...(content === undefined ? {} : { "Content-Type": "application/json" }) };
+  const body = content === undefined ? undefined : JSON.stringify(content);
+  const answer = await ask(method, `${API}${path}`, headers, body);
+  return answer.status === 204 ? null : answer.json();
+}
+
+async function ask(method, address, headers = {}, body = undefined) {
+  const signal = AbortSignal.timeout(ANSWER_MS);
   let answer;
   try {
-    answer = await fetch(address, { method, headers, cache: "no-store", signal: AbortSignal.timeout(ANSWER_MS) });
+    answer = await fetch(address, { method, headers, body, cache: "no-store", signal });
   } catch {
     throw new Refusal(OFFLINE);
   }
@@ -185,7 +204,8 @@ function refusal(status, body, retryAfter) {
   const fields = (problem.errors ?? []).map((error) => error.message).join(" ");
   const detail = fields || problem.detail || `The server answered ${status} and did not say why.`;
   const seconds = Number.parseInt(retryAfter ?? "", 10);
-  return new Refusal(detail, { status, code: problem.code, retryAfter: Number.isNaN(seconds) ? null : seconds });
+  const told = { status, code: problem.code, fields: problem.errors ?? [] };
+  return new Refusal(detail, { ...told, retryAfter: Number.isNaN(seconds) ? null : seconds });
 }
 
 /** @returns {object|null} null for what is no JSON object: a proxy's page, which nobody wants to read here */

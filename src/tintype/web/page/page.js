@@ -5,6 +5,7 @@ import { Card, fileSize, showCopied } from "./card.js";
 import { copyText } from "./clipboard.js";
 import { listenForFiles } from "./incoming_files.js";
 import { directLink } from "./links.js";
+import { isSignedIn } from "./session.js";
 import { Upload } from "./upload.js";
 import { forget, readHistory, remember } from "./upload_history.js";
 import { UploadQueue } from "./upload_queue.js";
@@ -16,6 +17,11 @@ const maxBytes = Number(document.body.dataset.maxBytes);
 
 /** @type {Map<Upload, Card>} in the order of the list, newest first */
 let shown = new Map();
+
+if (isSignedIn()) {
+  byId("account-link").textContent = "Your account";
+  byId("account-link").href = "/account";
+}
 
 function takeFiles(files) {
   if (files.length === 0) return;

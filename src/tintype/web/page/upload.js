@@ -9,6 +9,7 @@
 import {
   explainCode, followImage, getImage, listVariants, purgeImage, Refusal, restoreImage, trashImage, uploadImage,
 } from "./api.js";
+import { isSignedIn, OWN } from "./session.js";
 
 /** An illegal move is a mistake in this page, so it throws. */
 const NEXT = {
@@ -106,7 +107,7 @@ export class Upload {
       await purgeImage(image.id, deleteToken);
       this.#move("cancelled");
     } else {
-      this.#move("processing", { image, deleteToken: deleteToken ?? "", problem: "" });
+      this.#move("processing", { image, deleteToken: deleteToken ?? (isSignedIn() ? OWN : ""), problem: "" });
     }
   }
 
