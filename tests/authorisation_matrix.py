@@ -137,6 +137,10 @@ GET    /openapi.json                           ok   ok   ok   ok   ok   ok   ok 
 GET    /                                       ok   ok   ok   ok   ok   ok   ok   ok   ok   ok   ok   ok
 GET    /docs                                   ok   ok   ok   ok   ok   ok   ok   ok   ok   ok   ok   ok
 GET    /setup                                  ok   ok   ok   ok   ok   ok   ok   ok   ok   ok   ok   ok
+GET    /sign-up                                ok   ok   ok   ok   ok   ok   ok   ok   ok   ok   ok   ok
+GET    /sign-in                                ok   ok   ok   ok   ok   ok   ok   ok   ok   ok   ok   ok
+GET    /forgot-password                        ok   ok   ok   ok   ok   ok   ok   ok   ok   ok   ok   ok
+GET    /account                                ok   ok   ok   ok   ok   ok   ok   ok   ok   ok   ok   ok
 GET    /verify-email                           ok   ok   ok   ok   ok   ok   ok   ok   ok   ok   ok   ok
 GET    /reset-password                         ok   ok   ok   ok   ok   ok   ok   ok   ok   ok   ok   ok
 GET    /docs/errors.json                       ok   ok   ok   ok   ok   ok   ok   ok   ok   ok   ok   ok

@@ -13,7 +13,7 @@ from upload_page import Visitor, sent_file, visit
 
 pytestmark = pytest.mark.chromium
 
-PASSWORD: Final = "quiet otters count lanterns"
+PASSWORD: Final = "quiet otters count lanterns"  # noqa: S105 -- of people who are not
 PHONE: Final = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
 
 
@@ -43,7 +43,9 @@ def link_in_mail(product: Product, handle: str, path: str) -> str:
     return found()
 
 
-def test_somebody_signs_up_confirms_their_address_uploads_and_undoes_a_delete(visitor: Visitor, product: Product) -> None:
+def test_somebody_signs_up_confirms_their_address_uploads_and_undoes_a_delete(
+    visitor: Visitor, product: Product
+) -> None:
     sign_up(visitor, "anna")
     expect(visitor.page.locator(".told")).to_contain_text("not confirmed")
     visitor.open(link_in_mail(product, "anna", "/verify-email"))
@@ -82,7 +84,7 @@ def test_a_forgotten_password_is_chosen_anew_by_mail_and_ends_every_session(visi
 def test_what_is_wrong_is_said_beside_its_field_and_the_keyboard_goes_there(visitor: Visitor) -> None:
     visitor.expected_statuses |= {422}
     visitor.open("/sign-up")
-    fill(visitor.page, Handle="carl", **{"E-mail": "carl@example.org"}, Password="short")
+    fill(visitor.page, Handle="carl", **{"E-mail": "carl@example.org", "Password": "short"})
     password = visitor.page.get_by_label("Password")
     expect(password).to_have_attribute("aria-invalid", "true")
     expect(password).to_be_focused()

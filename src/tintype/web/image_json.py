@@ -6,6 +6,7 @@ from typing import Literal
 import msgspec
 
 from tintype.db.variants import VariantRow
+from tintype.domain.ids import ACCOUNT_PREFIX, public_id
 from tintype.domain.image import Image, State
 from tintype.domain.transform import Variant
 
@@ -43,7 +44,7 @@ class ImageJson(msgspec.Struct, kw_only=True):
     thumbhash: str | None
     dominant_color: str | None
     views: int | None
-    owner: None
+    owner: str | None
     attached_to: AttachmentJson | None
     created_at: str
     expires_at: str | None
@@ -101,7 +102,7 @@ def present_image(
         thumbhash=image.thumbhash,
         dominant_color=image.dominant_color,
         views=views,
-        owner=None,
+        owner=public_id(ACCOUNT_PREFIX, image.owner) if image.owner is not None else None,
         attached_to=AttachmentJson(image.attached_to.type, image.attached_to.id) if image.attached_to else None,
         created_at=utc_time(image.created_at),
         expires_at=utc_time(image.expires_at) if image.expires_at else None,
