@@ -1,6 +1,5 @@
 """Builds what recognises people beside their passwords; `bootstrap_people.py` calls it."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from litestar import Router
@@ -37,11 +36,10 @@ class AppAtSignIn:
     """What `SignIn` asks once the password was right: a code, where the account has an app."""
 
     second_factor: SecondFactor
-    noted: Callable[[str], str | None]
 
     async def check(self, account: Account, attempt: SignInAttempt) -> None:
         """Return when nothing more is asked for; `Problem` as `SecondFactor.check` says."""
-        by = Requester(address=self.noted(attempt.address))
+        by = Requester(address=attempt.noted)
         await self.second_factor.check(Own(account.tenant, account.id, None, by), attempt.totp)
 
 
@@ -54,9 +52,9 @@ class Recognition:
     second_factor: SecondFactor
     prove_identity: ProveIdentity
 
-    def at_sign_in(self, noted: Callable[[str], str | None]) -> AppAtSignIn:
+    def at_sign_in(self) -> AppAtSignIn:
         """Return what a sign-in asks once the password was right."""
-        return AppAtSignIn(self.second_factor, noted)
+        return AppAtSignIn(self.second_factor)
 
     async def prove(self, caller: Caller, password: str | None, code: str | None) -> None:
         """Return when the caller has shown once more that it is them; `Problem` as `ProveIdentity` says."""

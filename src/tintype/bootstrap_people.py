@@ -76,7 +76,7 @@ def people_routes(beneath: Beneath) -> list[Router]:
             clock=clock,
             hasher=hasher,
             limits=limits,
-            second_factor=recognition.at_sign_in(beneath.authenticator.noted),
+            second_factor=recognition.at_sign_in(),
             server_key=beneath.server_key,
         ),
         change_account=ChangeAccount(database=database),

@@ -342,6 +342,20 @@ def test_the_cookie_of_a_sign_in_under_way_is_the_browser_s_alone_and_pkce_and_n
     assert {"nonce", "state", "code_challenge"} <= asked.keys()
 
 
+def test_the_audit_log_tells_from_where_somebody_signed_in_whichever_way(site: Site) -> None:
+    site.provider.person(sub="logged", email="logged@example.org")
+    device = Device(site.product.base_url)
+    register(signed_up(site.product, "ada_logged"), device)
+    with site.browser() as browser:
+        assert signed_in_by(browser, device).status_code == 201
+        assert sign_in_elsewhere(site, browser).status_code == 303
+    rows = site.product.query(
+        "SELECT DISTINCT detail ->> 'way', address::text FROM audit_log WHERE action = 'session.created'"
+    )
+    assert {way for way, _ in rows} >= {"passkey", "work"}
+    assert {address.partition("/")[0] for _, address in rows} == {"127.0.0.1"}
+
+
 def test_nothing_of_this_is_in_the_log(site: Site) -> None:
     log = site.product.log.read_text()
     assert "callback" in log

@@ -85,8 +85,8 @@ class FactorsApi:
     async def visitor(self, request: ApiRequest) -> Caller:
         """Return who wants to sign in: whatever else they show, nobody yet."""
         tenant = await self.accounts.authenticator.tenant_of(request.headers)
-        address = self.accounts.visitor(request).address
-        return Caller(tenant, None, address, noted=self.accounts.authenticator.noted(address))
+        visitor = self.accounts.visitor(request)
+        return Caller(tenant, None, visitor.address, noted=visitor.noted)
 
     async def admit(self, request: ApiRequest) -> Caller:
         """Return who begins to sign in without a name; `Problem` rate_limited for an address that does so too often."""
