@@ -1,29 +1,20 @@
 """What tenants and accounts keep, did and may keep: counted exactly, never passed, mended when it drifts."""
 
-import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import httpx
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 import samples
 from actors import Asker, Askers, everybody, make_person
 from product import Product, eventually
 from refusals import assert_problem, leaves_nothing
-from tintype.adapters.postgres_embedded import EmbeddedConfig, running_superuser_url
 from tintype.cli import main
-from tintype.db.pool import Database, DatabaseConfig
-from tintype.db.usage import SLOTS, count_usage, set_quota, standing
-from tintype.domain.errors import Code, Problem
 from tintype.domain.ids import public_id
 from tintype.domain.invariant import Invariant
-from tintype.domain.quota import WHOLE_TENANT, DefaultQuotas, Quota, UsageChange
 from upkeep import collect, verified
 
 IMAGES: Final = "/api/v1/images"
@@ -224,116 +215,6 @@ def test_an_account_s_quota_of_bytes_holds_for_uploads_and_replacements_and_leav
         assert client.get(USAGE).json()["quota"]["max_bytes"] == small["bytes"] + 10
 
 
-@asynccontextmanager
-async def opened(product: Product) -> AsyncIterator[Database]:
-    url = running_superuser_url(EmbeddedConfig(data=product.data))
-    assert url is not None
-    database = Database(DatabaseConfig(url))
-    await database.open()
-    try:
-        yield database
-    finally:
-        await database.close()
-
-
-async def tries(database: Database, tenant: int, size: int, defaults: DefaultQuotas, owner: int | None = None) -> bool:
-    """Return whether an image of that size (one less, if it is negative) was let in."""
-    change = UsageChange(bytes=size, images=1 if size > 0 else -1)
-    try:
-        async with database.transaction(tenant) as connection:
-            await count_usage(connection, tenant=tenant, owner=owner, change=change, defaults=defaults)
-    except Problem as problem:
-        if problem.code is Code.QUOTA_EXCEEDED:
-            return False
-        raise
-    return True
-
-
-STEPS: Final = st.lists(
-    st.one_of(
-        st.tuples(st.just("add"), st.integers(1, 60)),
-        st.tuples(st.just("add"), st.integers(1, 3)),
-        st.tuples(st.just("purge"), st.integers(0, 1_000)),
-        st.tuples(st.just("quota"), st.sampled_from([None, 0, 1, 40, 100, 101, 400])),
-    ),
-    max_size=40,
-)
-
-
-@given(steps=STEPS, images=st.sampled_from([None, 3, 12]))
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_one_after_the_other_an_upload_is_let_in_exactly_when_it_fits(
-    product: Product, steps: Sequence[tuple[str, int | None]], images: int | None
-) -> None:
-    async def story() -> None:
-        tenant, quota, sizes = new_tenant(product), Quota(None, images), list[int]()
-        async with opened(product) as database:
-            for step, number in steps:
-                if step == "quota":
-                    quota = Quota(number, images)
-                elif step == "add":
-                    assert number is not None
-                    fits = quota.max_bytes is None or sum(sizes) + number <= quota.max_bytes
-                    fits = fits and (images is None or len(sizes) < images)
-                    assert await tries(database, tenant, number, DefaultQuotas(tenant=quota)) is fits
-                    sizes += [number] if fits else []
-                elif sizes:
-                    assert number is not None
-                    assert await tries(database, tenant, -sizes.pop(number % len(sizes)), DefaultQuotas(tenant=quota))
-            async with database.transaction(tenant) as connection:
-                found = await standing(connection, tenant=tenant, account=WHOLE_TENANT, default=quota)
-        assert (found.kept.bytes, found.kept.images) == (sum(sizes), len(sizes))
-
-    asyncio.run(story())
-
-
-def new_tenant(product: Product) -> int:
-    """Return a tenant that has nothing."""
-    tenant = SLOTS + int(product.query("SELECT count(*) FROM tenants")[0][0])
-    product.query("INSERT INTO tenants (id, slug) VALUES (%s, %s)", tenant, f"counted-{tenant}")
-    return tenant
-
-
-def test_uploads_and_purges_side_by_side_never_pass_the_quota_and_use_it_up(product: Product) -> None:
-    most, size = 300, 7
-
-    async def story() -> None:
-        tenant, quota = new_tenant(product), DefaultQuotas(tenant=Quota(most))
-        async with opened(product) as database:
-
-            async def one(number: int) -> int:
-                taken = 0
-                for step in range(12):
-                    if taken and (number + step) % 4 == 0:
-                        assert await tries(database, tenant, -size, quota)
-                        taken -= 1
-                    taken += await tries(database, tenant, size, quota)
-                return taken
-
-            taken = sum(await asyncio.gather(*(one(number) for number in range(8))))
-            while taken <= most // size and await tries(database, tenant, size, quota):
-                taken += 1
-            async with database.transaction(tenant) as connection:
-                found = await standing(connection, tenant=tenant, account=WHOLE_TENANT, default=quota.tenant)
-            assert found.kept.bytes == taken * size == most // size * size
-
-    asyncio.run(story())
-
-
-def test_a_quota_that_is_set_while_uploads_run_holds_for_what_begins_after_it(product: Product) -> None:
-    async def story() -> None:
-        tenant, free = new_tenant(product), DefaultQuotas()
-        async with opened(product) as database:
-            for _ in range(20):
-                assert await tries(database, tenant, 5, free)
-            for quota, fits in ((Quota(100), False), (Quota(105), True), (Quota(None, 21), False), (Quota(), True)):
-                async with database.transaction(tenant) as connection:
-                    await set_quota(connection, tenant=tenant, account=WHOLE_TENANT, quota=quota)
-                assert await tries(database, tenant, 5, free) is fits
-
-    asyncio.run(story())
-
-
 # What mends it
 
 
@@ -342,7 +223,6 @@ def test_drift_is_counted_by_verify_and_mended_by_gc(product: Product, askers: A
     with client:
         upload(client, 10)
         settle(product)
-        collect(product)  # other tests counted what is no image
         assert verified(product) == []
         before, tenant_before = kept(client), kept(product.client)
         product.query("UPDATE usage SET bytes = bytes + 5 WHERE tenant = %s AND account > 0", askers.tenant)

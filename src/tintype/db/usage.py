@@ -18,8 +18,8 @@ attempt on one is undone first. An account is one person: it has one slot, and i
 lock.
 
 A refusal is an error of the database, so the statement needs no answer before the commit: it travels in the
-transaction's pipeline (`db/pool.py` makes a `Problem` of it). `tests/stories/test_quota.py` sends 50 at once to the
-edge; `bench/quota.py` measures one busy tenant.
+transaction's pipeline (`db/pool.py` makes a `Problem` of it). `tests/stories/test_usage.py` sends 50 uploads at once
+to the edge, `test_quota_slots.py` compares with a model; `bench/quota.py` measures one busy tenant.
 
 Days are counted in the same slots, beside it. A recount compares the sums with the images in one snapshot: both change
 in the same transactions, so what differs there is drift, whatever is under way.
