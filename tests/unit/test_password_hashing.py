@@ -4,6 +4,7 @@ import asyncio
 import time
 
 import anyio
+import argon2
 import pytest
 
 from tintype.adapters.passwords_argon2 import Argon2Hasher, Argon2Parameters, HashingLimits
@@ -26,6 +27,24 @@ def test_a_hash_has_the_parameters_of_owasp_and_knows_its_password_alone() -> No
         hasher.close()
 
     anyio.run(story)
+
+
+def test_nobodys_password_is_checked_against_a_decoy_of_the_same_cost(monkeypatch: pytest.MonkeyPatch) -> None:
+    checked: list[str] = []
+
+    def verify(_hasher: object, stored: str, _password: str) -> bool:
+        checked.append(stored)
+        return True  # whoever finds the decoy's password finds nobody
+
+    monkeypatch.setattr(argon2.PasswordHasher, "verify", verify)
+
+    async def story() -> None:
+        hasher = Argon2Hasher(HashingLimits())
+        assert not (await hasher.check("teapots sing", None)).matches
+        hasher.close()
+
+    anyio.run(story)
+    assert [stored.rsplit("$", 2)[0] for stored in checked] == ["$argon2id$v=19$m=19456,t=2,p=1"]
 
 
 def test_a_weaker_hash_is_outdated_and_a_broken_one_matches_nothing() -> None:
