@@ -266,7 +266,7 @@ def test_an_account_has_one_avatar_and_one_banner_and_a_new_one_replaces_the_old
         assert [image["id"] for image in trash] == [first["id"]]
         profile = product.stranger.get(f"/api/v1/accounts/{somebody.public_id}").json()
         assert profile["avatar"] == second["thumbnails"]["thumb"]
-        assert everywhere.statuses(profile["avatar"], profile["banner"]) == {200}
+        assert everywhere.become(200, profile["avatar"], profile["banner"])
         somebody.client.delete(f"{IMAGES}/{second['id']}")
         assert somebody.client.get("/api/v1/account").json()["avatar"] is None
         somebody.client.post(f"{IMAGES}/{second['id']}/restore")

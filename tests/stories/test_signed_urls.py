@@ -4,6 +4,7 @@ import base64
 import re
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 import httpx
@@ -198,6 +199,17 @@ def test_the_log_tells_who_asked_for_each_signed_url_and_who_changed_the_keys(
     assert told[1]["detail"] == {"kid": made["kid"]}
 
 
+def test_of_rotations_side_by_side_two_keys_are_left(product: Product, everywhere: Everywhere) -> None:
+    authorization = {"authorization": f"Bearer {product.api_key}"}
+    with ThreadPoolExecutor() as pool:
+        answers = list(pool.map(lambda client: client.post(KEYS, headers=authorization), everywhere.clients))
+    made = {answer.json()["kid"] for answer in answers if answer.status_code == 201}
+    assert {answer.status_code for answer in answers} <= {201, 503}
+    listed = product.client.get(KEYS).json()["items"]
+    assert [key["state"] for key in listed] == ["signing", "verifying"]
+    assert listed[0]["kid"] in made
+
+
 def test_keys_are_changed_at_the_command_line_too(product: Product, everywhere: Everywhere) -> None:
     image = product.settled(product.upload(samples.jpeg(seed=1507), visibility="private"))
     old = product.client.post(KEYS).json()["kid"]
@@ -274,18 +286,18 @@ def test_no_signature_opens_what_is_gone_and_what_is_replaced_asks_for_another(
     assert given["expires_at"] == image["expires_at"]
     assert all(max_age(answer) <= 100 for answer in everywhere.get(given["url"]))
     product.client.put(f"{resource}/content", files={"file": samples.jpeg(seed=1504)})
-    (answer,) = {(each.status_code, each.headers.get("location")) for each in everywhere.get(given["url"])}
-    assert answer[0] == 302
-    assert "sig=" not in str(answer[1])
-    assert_problem(product.stranger.get(str(answer[1])), 404, "not_found")
+    assert everywhere.become(302, given["url"])
+    (location,) = {answer.headers["location"] for answer in everywhere.get(given["url"])}
+    assert "sig=" not in location
+    assert_problem(product.stranger.get(location), 404, "not_found")
     product.settled(image)
     given = signed(product, image, "original")
     assert everywhere.statuses(given["url"]) == {200}
     product.client.delete(resource)
-    assert everywhere.statuses(given["url"]) == {404}
+    assert everywhere.become(404, given["url"])
     assert_problem(product.client.post(f"{resource}/signed-url", json={"preset": "thumb"}), 409, "conflict")
     product.client.delete(f"{resource}?purge=true")
-    assert everywhere.statuses(given["url"]) == {410}
+    assert everywhere.become(410, given["url"])
     assert_problem(product.client.post(f"{resource}/signed-url", json={"preset": "thumb"}), 410, "image.gone")
 
 

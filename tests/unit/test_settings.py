@@ -108,6 +108,17 @@ def test_a_misspelt_key_of_a_kind_in_the_file_is_reported_with_those_there_are(t
         load("[presets]\ncard = 640\n", tmp_path=tmp_path)
 
 
+def test_only_an_avatar_and_a_banner_belong_to_an_account(tmp_path: Path) -> None:
+    with pytest.raises(BadSettings, match=r"kinds\.product\.attach: 'account' is for avatar and banner alone"):
+        load('[kinds.product]\nattach = "account"\n', tmp_path=tmp_path)
+    kinds = load('[kinds.product]\nattach = "order"\n', tmp_path=tmp_path).kinds
+    assert {name: kinds[name].attach for name in ("product", "avatar", "image")} == {
+        "product": "order",
+        "avatar": "account",
+        "image": None,
+    }
+
+
 def test_a_bad_secret_is_reported_without_showing_it() -> None:
     with pytest.raises(BadSettings) as caught:
         load(environment={"TINTYPE_SECRET_KEY": "hunter2", "TINTYPE_DATABASE_URL": "mysql://me:hunter2@db"})
