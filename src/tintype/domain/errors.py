@@ -25,6 +25,7 @@ class Kind(Enum):
     PRECONDITION_FAILED = auto()
     TOO_LARGE = auto()
     UNSUPPORTED_FORMAT = auto()
+    UNSATISFIABLE = auto()
     INVALID = auto()
     RATE_LIMITED = auto()
     UNAVAILABLE = auto()
@@ -83,6 +84,7 @@ class Code(StrEnum):
     CONFLICT = "conflict", Kind.CONFLICT, "It is not in a state for this"
     PRECONDITION_FAILED = "precondition_failed", Kind.PRECONDITION_FAILED, "It has changed meanwhile"
     REQUEST_INVALID = "request.invalid", Kind.INVALID, "The request is not valid"
+    REQUEST_RANGE = "request.range", Kind.UNSATISFIABLE, "There is no such part"
     REQUEST_TOO_LARGE = "request.too_large", Kind.TOO_LARGE, "The request is too large"
     REQUEST_UNREADABLE = "request.unreadable", Kind.UNREADABLE, "The request cannot be read"
     OEMBED_FORMAT = "oembed.unsupported_format", Kind.NOT_IMPLEMENTED, "Not a format of oEmbed that there is"

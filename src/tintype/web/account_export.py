@@ -110,7 +110,7 @@ async def get_export(request: ApiRequest, api: NamedDependency[ExportApi]) -> Re
     description="One range may be asked for, so that a download that was cut off goes on.",
     operation_id="downloadExport",
     operation_class=ExportFileOperation,
-    responses=problems(401, 403, 404, 409, 503),
+    responses=problems(401, 403, 404, 409, 416, 503),
 )
 async def download_export(request: ApiRequest, api: NamedDependency[ExportApi]) -> Response[bytes]:
     """Return the file."""
@@ -119,8 +119,6 @@ async def download_export(request: ApiRequest, api: NamedDependency[ExportApi]) 
     if export.state is not ExportState.READY or export.size is None:
         raise Problem(Code.CONFLICT, "The export is not ready yet. Look how far it is, and come again.")
     wanted = _range(request.headers.get("range"), export.size)
-    if isinstance(wanted, Response):
-        return wanted
     start, length = (wanted.start, wanted.length) if wanted is not None else (0, export.size)
     try:
         chunks = await api.blobs.read(export_key(caller.tenant, account, export.id), offset=start, length=length)
@@ -146,13 +144,13 @@ async def download_export(request: ApiRequest, api: NamedDependency[ExportApi]) 
     return cast("Response[bytes]", Stream(chunks, status_code=status, headers=headers, media_type="application/zip"))
 
 
-def _range(value: str | None, size: int) -> ByteRange | Response[bytes] | None:
-    """Return the range that is asked for, None for all of it, or the answer to one that there is not."""
+def _range(value: str | None, size: int) -> ByteRange | None:
+    """Return the range that is asked for, None for all of it; `Problem` request.range for one that there is not."""
     try:
         return parse_range(value, size) if value is not None else None
-    except Unsatisfiable:
-        headers = {**_UNSHARED, "content-range": f"bytes */{size}"}
-        return Response(b"", status_code=416, headers=headers, media_type="application/zip")
+    except Unsatisfiable as error:
+        message = f"The file has {size:,} bytes; ask for one range of them."
+        raise Problem(Code.REQUEST_RANGE, message) from error
 
 
 def _present(export: Export, base_url: str) -> ExportJson:

@@ -251,6 +251,5 @@ class ExportFileOperation(Operation):
             **(self.responses or {}),
             "200": OpenAPIResponse(description="The file", content=zipped),
             "206": OpenAPIResponse(description="With `Range`: a part of it", content=zipped),
-            "416": OpenAPIResponse(description="There is no such part"),
         }
         self.parameters = [*(self.parameters or []), _header("Range", "One range of bytes.")]
