@@ -14,6 +14,7 @@ of the owner's stands there. Then `pytest tests/stories/test_authorisation.py -k
 """
 
 import secrets
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -188,6 +189,15 @@ def _parse(table: str) -> Iterator[Row]:
             message = f"{method} {path}: needs {len(COLUMNS)} cells, each one of {', '.join(sorted(OUTCOMES))}"
             raise ValueError(message)
         yield Row(method, path, dict(zip(COLUMNS, outcomes, strict=True)))
+
+
+def documented_routes() -> dict[str, set[str]]:
+    """Return the paths of the API and of operations, with their methods in small letters, as OpenAPI has them."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for row in rows():
+        if row.path.startswith("/api/") or row.path in {"/healthz", "/readyz", "/metrics"}:
+            found[row.path].add(row.method.lower())
+    return dict(found)
 
 
 def fits(outcome: str, status: int) -> bool:

@@ -19,6 +19,16 @@ API: Final = "run-api"
 WORKER: Final = "run-worker"
 
 
+HASTY: Final = """
+    import tintype.worker
+
+    tintype.worker.HEARTBEAT_SECONDS = 0.5
+    tintype.worker.STALLED_SECONDS = 3.0
+    tintype.worker.SWEEP_SECONDS = 0.5
+"""
+"""Workers that take a dead one's jobs over after three seconds instead of ten, and look for lost ones all the time."""
+
+
 def sabotaged(directory: Path, code: str, *commands: str) -> dict[str, str]:
     """Return the environment of a product whose processes run `code` first: those of these commands, or of both.
 

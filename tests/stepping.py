@@ -39,6 +39,7 @@ _INTERNAL: Final = re.compile(r"\w+\(\d+<(UNIX|anon_inode|pipe|/dev/null|[^>]*\.
 _TALKS: Final = re.compile(r"(send|recv)\w+\(")
 _STORED: Final = re.compile(r"/blobs/")
 _OF_A_JOB: Final = re.compile(r"COMMIT|INSERT INTO variants|UPDATE images|procrastinate_finish_job")
+_DECIDES: Final = re.compile(r"COMMIT|HTTP/1")
 _OPEN: Final = re.compile(r"(open|openat|creat)\(")
 _MAKES: Final = re.compile(r"O_CREAT|O_TMPFILE|O_TRUNC|^creat")
 
@@ -54,6 +55,11 @@ def is_outward(step: str) -> bool:
     if step.startswith("recv"):
         return "COMMIT" in step
     return not _OPEN.match(step) or bool(_MAKES.search(step))
+
+
+def is_decisive(step: str) -> bool:
+    """Return whether the call changed a file, or was a commit or an answer; what is sent before a commit is undone."""
+    return is_outward(step) and (not _TALKS.match(step) or bool(_DECIDES.search(step)))
 
 
 def is_of_a_job(step: str) -> bool:

@@ -59,7 +59,7 @@ def test_everything_is_done_by_keyboard_alone(visitor: Visitor, product: Product
         keyboard.press("Tab")
         stops.append(focused(page))
         assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
-    assert stops == ["Skip to your pictures", "Tintype", "API reference", "Choose pictures"]
+    assert stops == ["Skip to your pictures", "Tintype", "API reference", "Sign in", "Choose pictures"]
     with page.expect_file_chooser() as chooser:
         keyboard.press("Enter")
     visitor.give(chooser.value, *(sent_file(f"{name}.jpg", samples.jpeg(seed=ord(name))) for name in "ab"))

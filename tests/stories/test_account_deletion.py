@@ -14,7 +14,7 @@ from persons import Person, key_of, person, session
 from postgres import passable_directory
 from product import Product, eventually, start_product
 from refusals import assert_problem
-from sabotage import sabotaged
+from sabotage import HASTY, sabotaged
 from soundness import assert_sound
 from tenants import another_tenant
 from tintype.db.personal_data import KEPT, PERSONAL_TABLES
@@ -43,7 +43,7 @@ UNHURRIED: Final = """
 def product() -> Iterator[Product]:
     """Give a product that tries a job again at once, and takes its time with each image."""
     with passable_directory() as directory:
-        environment = sabotaged(directory / "unhurried", UNHURRIED) | {"TINTYPE_JOBS__RETRY_SECONDS": "0.2"}
+        environment = sabotaged(directory / "unhurried", HASTY + UNHURRIED) | {"TINTYPE_JOBS__RETRY_SECONDS": "0.2"}
         with start_product(directory / "data", environment=environment) as running:
             yield running
 

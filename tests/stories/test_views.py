@@ -20,17 +20,27 @@ import samples
 from postgres import passable_directory
 from product import Product, eventually, start_product
 from refusals import assert_problem
+from sabotage import API, sabotaged
 from tintype.adapters.view_journal import MappedViewJournal
 
 IMAGES: Final = "/api/v1/images"
 COUNTED_SECONDS: Final = 15.0
+BRISK: Final = """
+    import tintype.usecases.count_views
+
+    tintype.usecases.count_views.ADD_SECONDS = 0.4
+"""
+"""Views are added up at once, nearly; the rest is waiting."""
+
 DAY_SECONDS: Final = 86_400
 
 
 @pytest.fixture(scope="module")
 def product() -> Iterator[Product]:
-    with passable_directory() as directory, start_product(directory / "data", "--api-processes", "2") as started:
-        yield started
+    with passable_directory() as directory:
+        environment = sabotaged(directory / "brisk", BRISK, API)
+        with start_product(directory / "data", "--api-processes", "2", environment=environment) as started:
+            yield started
 
 
 def views(product: Product, image: dict[str, Any]) -> int | None:

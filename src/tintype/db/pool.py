@@ -7,6 +7,7 @@ that is away is 503, never a stack trace. One that is there and does not answer 
 
 import asyncio
 import os
+import select
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -90,6 +91,7 @@ class Database:
             connection_class=BoundedConnection,
             kwargs=connection_options(config),
             configure=self._configure,
+            check=refuse_closed,
             min_size=config.pool_min,
             max_size=config.pool_max,
             timeout=config.wait_seconds,
@@ -149,6 +151,17 @@ class Database:
 async def enter_tenant(connection: Connection, tenant: int) -> None:
     """Go on with the transaction in another tenant: for what is one tenant's and is asked for by another's operator."""
     await connection.execute(b"SET LOCAL app.tenant = '%d'" % tenant)
+
+
+async def refuse_closed(connection: BoundedConnection) -> None:
+    """Raise for a connection that the server has closed while nobody used it: the pool then gives another one.
+
+    Asks the kernel alone: nothing is to be read of a connection that rests, but for its end.
+    """
+    waiting = select.poll()
+    waiting.register(connection.pgconn.socket, select.POLLIN)
+    if waiting.poll(0):
+        connection.pgconn.consume_input()
 
 
 def connection_options(config: DatabaseConfig) -> dict[str, Any]:

@@ -7,7 +7,6 @@ told to stop sends what it has left. A process that is killed loses what it coun
 """
 
 import asyncio
-import contextlib
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -16,6 +15,7 @@ from uuid import UUID, uuid4
 
 import structlog
 
+from tintype.db.background import end
 from tintype.db.clock import DatabaseClock
 from tintype.db.pool import Database
 from tintype.db.usage import RequestCount, add_requests, forget_batches
@@ -61,9 +61,7 @@ class CountRequests:
     async def close(self) -> None:
         """Add up what is left."""
         if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            await end(self._task)
         await self._try_to_add_up()
 
     async def _run(self) -> None:
