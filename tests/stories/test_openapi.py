@@ -16,7 +16,7 @@ TESTS: Final = Path(__file__).resolve().parents[1]
 SECONDS: Final = 90
 """What takes longer hangs; 10 is usual."""
 
-EXAMPLES: Final = 6
+EXAMPLES: Final = 12
 """For each operation, beside one for every value that its parameters may not have."""
 
 FEW: Final = 4

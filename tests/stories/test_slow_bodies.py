@@ -33,6 +33,10 @@ SHORT_OF_PATIENCE: Final = f"""
 """The half minute for the head of a request, in short."""
 
 
+DRAIN_SECONDS: Final = 5
+"""How long a refused body is read on (`upload.drain_seconds`)."""
+
+
 @pytest.fixture(scope="module")
 def slow() -> Iterator[Product]:
     """Give a product that notices soon who is slow."""
@@ -80,7 +84,7 @@ def test_a_body_below_the_least_rate_is_answered_408_though_it_never_stalls(slow
         answer = connection.answer()
         assert_problem(answer, 408, "upload.stalled")
         assert answer.seconds < 2 * WINDOW_SECONDS + 3
-        assert connection.is_closed_within(5)
+        assert connection.is_closed_within(DRAIN_SECONDS + 10)
 
 
 def trickle(connection: RawConnection, body: bytes, *, pieces: int, pause: float) -> None:
