@@ -13,9 +13,8 @@ from typing import Final
 
 from tintype.domain.actor import Actor, Role, Scope
 from tintype.domain.errors import Code, Problem
-from tintype.domain.ids import WIDTH, BadId, bucket_of, from_base62, public_id
+from tintype.domain.ids import ACCOUNT_PREFIX, bucket_of, public_id
 
-ACCOUNT_PREFIX: Final = "acc_"
 SESSION_PREFIX: Final = "ses_"
 
 
@@ -85,17 +84,6 @@ class Account:
     def entity_tag(self) -> str:
         """The strong ETag of the account's JSON: another one after every change of the profile."""
         return f'"{self.revision}"'
-
-
-def parse_public_id(prefix: str, text: str) -> int:
-    """Return the id that `text` spells after the prefix; `BadId` when it is none."""
-    digits = text.removeprefix(prefix)
-    if not text.startswith(prefix) or len(digits) != WIDTH:
-        raise BadId("not an id of this kind")
-    number = from_base62(digits)
-    if number >= 1 << 63:
-        raise BadId("the number is too large")
-    return number
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,6 @@ class Action(StrEnum):
     EMAIL_VERIFIED = "account.email_verified"
     EMAIL_CHANGED = "account.email_changed"
     PASSWORD_CHANGED = "account.password_changed"  # noqa: S105 -- an action
-    PASSWORD_RESET_ASKED = "account.password_reset_asked"  # noqa: S105 -- likewise
     PASSWORD_RESET = "account.password_reset"  # noqa: S105 -- likewise
     PROFILE_CHANGED = "account.profile_changed"
     ROLE_CHANGED = "account.role_changed"
@@ -53,7 +52,6 @@ class Action(StrEnum):
 
     # Keys
     KEY_CREATED = "key.created"
-    KEY_CHANGED = "key.changed"
     KEY_REVOKED = "key.revoked"
 
     # Images
@@ -65,7 +63,6 @@ class Action(StrEnum):
     IMAGE_HELD = "image.held"
     IMAGE_RELEASED = "image.released"
     URL_SIGNED = "image.url_signed"
-    READ_TOKEN_MADE = "image.read_token_made"  # noqa: S105 -- an action
 
     # Tenants
     TENANT_CREATED = "tenant.created"
@@ -75,7 +72,6 @@ class Action(StrEnum):
     QUOTA_CHANGED = "tenant.quota_changed"
     SIGNING_KEY_MADE = "tenant.signing_key_made"
     SIGNING_KEY_REVOKED = "tenant.signing_key_revoked"
-    ENCRYPTION_KEY_ROTATED = "tenant.encryption_key_rotated"
 
     # The log itself
     LOG_EXPORTED = "audit.exported"

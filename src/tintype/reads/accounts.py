@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from tintype.db.accounts import NOBODY, account_of_handle, list_accounts, read_account
 from tintype.db.pool import Database
 from tintype.db.sessions import read_session, sessions_of
-from tintype.domain.account import ACCOUNT_PREFIX, Account, AccountState, parse_public_id
+from tintype.domain.account import Account, AccountState
 from tintype.domain.errors import Code, Problem
 from tintype.domain.handle import BadHandle, normal_handle
-from tintype.domain.ids import BadId
+from tintype.domain.ids import ACCOUNT_PREFIX, BadId, parse_public_id
 from tintype.domain.session import Session
 
 

@@ -7,10 +7,10 @@ from litestar import Response, Router, get, patch, post
 from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, QueryParameter
 
-from tintype.domain.account import ACCOUNT_PREFIX, AccountState, Decision, parse_public_id
+from tintype.domain.account import AccountState, Decision
 from tintype.domain.actor import Role, Scope
 from tintype.domain.errors import Code, Problem
-from tintype.domain.ids import BadId, public_id
+from tintype.domain.ids import ACCOUNT_PREFIX, BadId, parse_public_id, public_id
 from tintype.usecases.sign_in import SignedIn
 from tintype.usecases.sign_up import NewAccount
 from tintype.web.account_fields import email_of, handle_of, password_of, profile_of

@@ -5,9 +5,9 @@ from litestar.datastructures import Cookie
 from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath
 
-from tintype.domain.account import SESSION_PREFIX, parse_public_id
+from tintype.domain.account import SESSION_PREFIX
 from tintype.domain.errors import Code, Problem
-from tintype.domain.ids import BadId
+from tintype.domain.ids import BadId, parse_public_id
 from tintype.usecases.sign_in import SignInAttempt
 from tintype.web.account_json import (
     OpenedSessionJson,

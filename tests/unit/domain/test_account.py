@@ -4,20 +4,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tintype.domain.account import (
-    ACCOUNT_PREFIX,
-    Account,
-    AccountState,
-    Decision,
-    IllegalMove,
-    ends_operation,
-    move,
-    parse_public_id,
-    permit,
-)
+from tintype.domain.account import Account, AccountState, Decision, IllegalMove, ends_operation, move, permit
 from tintype.domain.actor import Actor, Role, Scope
 from tintype.domain.errors import Problem
-from tintype.domain.ids import BadId
+from tintype.domain.ids import ACCOUNT_PREFIX, BadId, parse_public_id
 
 TENANT = 7
 SUSPEND = Decision(AccountState.SUSPENDED)
