@@ -198,6 +198,29 @@ def build_api(settings: Settings) -> Application:
         await parts.close()
 
     images = _images_api(settings, parts, records, progress, authenticator, counted.usage)
+    routes = [
+        image_routes(images, image_work_routes(_image_work_api(parts, images))),
+        event_routes(images),
+        job_routes(_jobs_api(parts, authenticator)),
+        view_routes(images),
+        *signing_routes(images, signing_keys, database=parts.database, clock=parts.clock),
+        counted.routes,
+        share_routes(images),
+        operation_routes(OperationsApi(parts.database, parts.blobs, parts.metrics)),
+        *tenant_routes_of(settings, parts.database, parts.clock, parts.tenants, authenticator, images.proxies),
+        page_routes(settings.kinds[DEFAULT_KIND].limits, limits_of_host(authenticator, parts.tenants)),
+        _routes_of_people(settings, parts, images),
+    ]
+    litestar = make_litestar(routes, on_startup=[start], on_shutdown=[stop])
+    signed_urls = SignedUrls(signing_keys, parts.clock)
+    delivery = _delivery(settings, parts, records, authenticator, signed_urls, count_views)
+    cors = Cors(authenticator, parts.tenants)
+    headers = SecurityHeaders(hsts=hsts_of(settings))
+    return Application(litestar, delivery, parts.metrics, headers, cors, counted.tally)
+
+
+def _routes_of_people(settings: Settings, parts: _Parts, images: ImagesApi) -> Router:
+    """Return the routes of accounts and of people's rights, which share paths."""
     recognition = recognition_of(
         settings,
         database=parts.database,
@@ -211,33 +234,15 @@ def build_api(settings: Settings) -> Application:
             database=parts.database,
             clock=parts.clock,
             notifier=parts.notifier,
-            authenticator=authenticator,
+            authenticator=images.authenticator,
             proxies=images.proxies,
             body_limits=images.body_limits,
             server_key=server_key(settings),
             recognition=recognition,
         )
     )
-    privacy = privacy_routes(settings, parts.foundation, authenticator, images.proxies, recognition.prove)
-    routes = [
-        image_routes(images, image_work_routes(_image_work_api(parts, images))),
-        event_routes(images),
-        job_routes(_jobs_api(parts, authenticator)),
-        view_routes(images),
-        *signing_routes(images, signing_keys, database=parts.database, clock=parts.clock),
-        counted.routes,
-        share_routes(images),
-        operation_routes(OperationsApi(parts.database, parts.blobs, parts.metrics)),
-        *tenant_routes_of(settings, parts.database, parts.clock, parts.tenants, authenticator, images.proxies),
-        page_routes(settings.kinds[DEFAULT_KIND].limits, limits_of_host(authenticator, parts.tenants)),
-        Router(path="/", route_handlers=[*people, *privacy]),  # they share paths
-    ]
-    litestar = make_litestar(routes, on_startup=[start], on_shutdown=[stop])
-    signed_urls = SignedUrls(signing_keys, parts.clock)
-    delivery = _delivery(settings, parts, records, authenticator, signed_urls, count_views)
-    cors = Cors(authenticator, parts.tenants)
-    headers = SecurityHeaders(hsts=hsts_of(settings))
-    return Application(litestar, delivery, parts.metrics, headers, cors, counted.tally)
+    privacy = privacy_routes(settings, parts.foundation, images.authenticator, images.proxies, recognition.prove)
+    return Router(path="/", route_handlers=[*people, *privacy])
 
 
 def _delivery(
