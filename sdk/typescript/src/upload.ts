@@ -1,0 +1,179 @@
+/**
+ * An upload from its file to its image: choose a door, reserve, send, complete, wait.
+ *
+ *     direct      one request to the API has it all; the answer is the image
+ *     put         POST /uploads, one PUT to storage, complete
+ *     multipart   POST /uploads, parts side by side, each tried again alone, complete
+ *     tus         POST /uploads, from wherever the server says it is, as often as the line breaks
+ */
+
+import type { Api } from "./api.ts";
+import { sha256, toBase64, toHex } from "./digest.ts";
+import { ConnectionFailed } from "./errors.ts";
+import { fieldsJson, fieldsQuery } from "./fields.ts";
+import { LinkCalls } from "./links.ts";
+import type { Image, ImageFields, LinkMethod, Progress, UploadLink, UploadMethod } from "./model.ts";
+import { sendParts } from "./parts.ts";
+import { Meter } from "./progress.ts";
+import { sendResumable } from "./resumable.ts";
+import type { Source } from "./source.ts";
+import { look, untilReady } from "./waiting.ts";
+
+/** Up to here one request is the quickest, and sending it all again the least trouble. */
+export const DIRECT_BYTES = 8 * 2 ** 20;
+
+/** Up to here one PUT; what is larger goes in parts, of which a broken connection costs one. */
+export const PUT_BYTES = 64 * 2 ** 20;
+
+/** Above this a line that the browser calls slow is expected to break before all has gone over it. */
+export const PATIENT_BYTES = 2 ** 20;
+
+const SLOW_LINES: ReadonlySet<string> = new Set(["slow-2g", "2g", "3g"]);
+
+/** How an upload is sent, and what is told of it. */
+export interface SendOptions {
+  onProgress?: ((progress: Progress) => void) | undefined;
+  /** Ends the upload, with the signal's reason as the error; the server throws away what it had of it. */
+  signal?: AbortSignal | undefined;
+  /** Whether to wait until every size is there, and how many seconds at most. Default true: two minutes. */
+  wait?: boolean | number | undefined;
+}
+
+export interface UploadOptions extends ImageFields, SendOptions {
+  /** How to send. Without it the size decides, and in browsers a slow line. */
+  method?: UploadMethod | undefined;
+  /** Makes it safe to do the same upload again, after a crash too: it is done once. */
+  idempotencyKey?: string | undefined;
+}
+
+/** What must be known of a file before it is sent by a link. */
+export interface LinkOptions extends ImageFields {
+  /** Bytes. */
+  size: number;
+  /** The media type. */
+  contentType: string;
+  filename?: string | undefined;
+  /** In hexadecimal: nothing else will be taken. */
+  sha256?: string | undefined;
+  /** Without it the size decides. */
+  method?: LinkMethod | undefined;
+  idempotencyKey?: string | undefined;
+  signal?: AbortSignal | undefined;
+}
+
+/** Returns how to send so many bytes. `line` is what a browser says of its connection (`effectiveType`). */
+export function methodFor(size: number, line?: string): UploadMethod {
+  if (line !== undefined && SLOW_LINES.has(line) && size > PATIENT_BYTES) return "tus";
+  if (size <= DIRECT_BYTES) return "direct";
+  return size <= PUT_BYTES ? "put" : "multipart";
+}
+
+/** Returns the image that the source became. */
+export async function uploadSource(api: Api, source: Source, options: UploadOptions): Promise<Image> {
+  const meter = new Meter(source.blob.size, options.onProgress);
+  const method = options.method ?? methodFor(source.blob.size, effectiveType());
+  if (method === "direct") {
+    const image = await sendDirectly(api, source, options, meter);
+    return await finish(api, image, image.delete_token, meter, options);
+  }
+  const digest = await sha256(source.blob);
+  const link = await createLink(api, {
+    ...options,
+    method,
+    size: source.blob.size,
+    contentType: source.type,
+    filename: source.name,
+    sha256: digest && toHex(digest),
+  });
+  return await sendByLink(api, link, source.blob, meter, options, "new");
+}
+
+function effectiveType(): string | undefined {
+  const { connection } = (globalThis.navigator ?? {}) as { connection?: { effectiveType?: string } };
+  return connection?.effectiveType;
+}
+
+async function sendDirectly(api: Api, { blob, type }: Source, options: UploadOptions, meter: Meter): Promise<Image> {
+  const digest = await sha256(blob);
+  const headers = {
+    "content-type": type,
+    ...(digest && { "content-digest": `sha-256=:${toBase64(digest)}:` }),
+    ...repeatable(options.idempotencyKey),
+  };
+  const { signal } = options;
+  const onSent = meter.part(0, blob.size);
+  return await api.call<Image>("POST", "/images", { query: fieldsQuery(options), body: blob, headers, onSent, signal });
+}
+
+function repeatable(key: string | undefined): Record<string, string> {
+  return key === undefined ? {} : { "idempotency-key": key };
+}
+
+/** Reserves an upload. */
+export async function createLink(api: Api, options: LinkOptions): Promise<UploadLink> {
+  const { size, contentType, filename, method, signal } = options;
+  const byKnown = { size, filename, content_type: contentType, sha256: options.sha256 };
+  const json = { ...fieldsJson(options), ...byKnown, method: method ?? (size > PUT_BYTES ? "multipart" : "put") };
+  const headers = repeatable(options.idempotencyKey);
+  const link = await api.call<Omit<UploadLink, "api">>("POST", "/uploads", { json, headers, signal });
+  return { ...link, api: api.base };
+}
+
+/** Sends the file by the link, from wherever it is, and returns the image. What fails for now says where to go on. */
+export async function sendByLink(
+  api: Api,
+  link: UploadLink,
+  blob: Blob,
+  meter: Meter,
+  options: SendOptions,
+  state: "new" | "unknown",
+): Promise<Image> {
+  const calls = new LinkCalls(api, link, options.signal);
+  try {
+    const image = await deliver(api, calls, blob, meter, options.signal, state);
+    return await finish(api, image, link.write_token, meter, options);
+  } catch (error) {
+    if (options.signal?.aborted) void new LinkCalls(api, link).abort().catch(() => {}); // it would expire by itself, too
+    throw error instanceof ConnectionFailed ? error.withLink(link) : error;
+  }
+}
+
+async function deliver(
+  api: Api,
+  calls: LinkCalls,
+  blob: Blob,
+  meter: Meter,
+  signal: AbortSignal | undefined,
+  state: "new" | "unknown",
+): Promise<Image> {
+  const { link } = calls;
+  if (state === "unknown" && (await isReceived(calls)))
+    return await look(api, link.image_id, { token: link.write_token, signal });
+  if (link.method === "multipart") return await sendParts(api, calls, blob, meter, signal);
+  if (link.method === "tus") {
+    await sendResumable(api, link, blob, meter, signal);
+    return await look(api, link.image_id, { token: link.write_token, signal });
+  }
+  const { method, url, headers = {} } = link.upload;
+  await api.store(method, url, headers, blob, { onSent: meter.part(0, blob.size), signal });
+  return await calls.complete();
+}
+
+async function isReceived(calls: LinkCalls): Promise<boolean> {
+  const { state } = await calls.status();
+  return state === "received" || state === "committed" || state === "rejected";
+}
+
+async function finish(
+  api: Api,
+  image: Image,
+  token: string | undefined,
+  meter: Meter,
+  { wait = true, signal }: SendOptions,
+): Promise<Image> {
+  meter.processing();
+  const seconds = wait === true ? undefined : wait;
+  const shown = seconds === false ? image : await untilReady(api, image, { seconds, token, signal });
+  meter.done();
+  return shown;
+}

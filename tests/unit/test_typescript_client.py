@@ -1,0 +1,7 @@
+from nodejs import install_packages, run_node
+
+
+def test_the_typescript_client_passes_its_own_tests() -> None:
+    install_packages()
+    done = run_node("--test", "--test-reporter=spec")
+    assert done.returncode == 0, done.stdout + done.stderr
