@@ -23,6 +23,7 @@ class Kind(Enum):
     CONFLICT = auto()
     GONE = auto()
     PRECONDITION_FAILED = auto()
+    CHECKSUM_MISMATCH = auto()
     TOO_LARGE = auto()
     UNSUPPORTED_FORMAT = auto()
     UNSATISFIABLE = auto()
@@ -59,6 +60,7 @@ class Code(StrEnum):
     UPLOAD_EMPTY = "upload.empty", Kind.INVALID, "There is no file"
     UPLOAD_INCOMPLETE = "upload.incomplete", Kind.UNREADABLE, "The upload ended early"
     UPLOAD_CHECKSUM_MISMATCH = "upload.checksum_mismatch", Kind.INVALID, "Not the bytes that were announced"
+    UPLOAD_OFFSET_CONFLICT = "upload.offset_conflict", Kind.CONFLICT, "The upload stands elsewhere"
     UPLOAD_STALLED = "upload.stalled", Kind.TIMEOUT, "The upload stopped half way"
     IDEMPOTENCY_MISMATCH = "idempotency.mismatch", Kind.CONFLICT, "The key belongs to another request"
     QUOTA_EXCEEDED = "quota.exceeded", Kind.FORBIDDEN, "The quota is used up"
@@ -84,9 +86,11 @@ class Code(StrEnum):
     CONFLICT = "conflict", Kind.CONFLICT, "It is not in a state for this"
     PRECONDITION_FAILED = "precondition_failed", Kind.PRECONDITION_FAILED, "It has changed meanwhile"
     REQUEST_INVALID = "request.invalid", Kind.INVALID, "The request is not valid"
+    REQUEST_MEDIA_TYPE = "request.media_type", Kind.UNSUPPORTED_FORMAT, "Not a media type that is read here"
     REQUEST_RANGE = "request.range", Kind.UNSATISFIABLE, "There is no such part"
     REQUEST_TOO_LARGE = "request.too_large", Kind.TOO_LARGE, "The request is too large"
     REQUEST_UNREADABLE = "request.unreadable", Kind.UNREADABLE, "The request cannot be read"
+    TUS_VERSION = "tus.version_unsupported", Kind.PRECONDITION_FAILED, "Not a version of tus that is spoken here"
     OEMBED_FORMAT = "oembed.unsupported_format", Kind.NOT_IMPLEMENTED, "Not a format of oEmbed that there is"
     STORAGE_FULL = "storage.full", Kind.STORAGE_FULL, "The disk is full"
     UNAVAILABLE = "unavailable", Kind.UNAVAILABLE, "Not available right now"
@@ -112,10 +116,15 @@ class Problem(Exception):
         errors: tuple[FieldError, ...] = (),
         retry_after: int | None = None,
         standings: tuple[Standing, ...] = (),
+        kind: Kind | None = None,
     ) -> None:
-        """`retry_after` is in seconds; `standings` how the caller stands with each limit."""
+        """`retry_after` is in seconds; `standings` how the caller stands with each limit.
+
+        `kind` is given where a protocol wants another sort of refusal than the code has everywhere else.
+        """
         super().__init__(f"{code}: {detail}")
         self.code = code
+        self.kind = kind or code.kind
         self.detail = detail
         self.errors = errors
         self.retry_after = retry_after

@@ -31,6 +31,8 @@ class Purpose(StrEnum):
     """That somebody signed in to an account with this browser before."""
     DELETION = "tte_"
     """To read the receipt of an account's deletion, once nobody can sign in to it."""
+    RESUME = "upl_"
+    """To send bytes of a resumable upload, and to give it up: the last word of its address. It opens nothing else."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ STATUS: Final = {
     Kind.UNSATISFIABLE: 416,
     Kind.INVALID: 422,
     Kind.RATE_LIMITED: 429,
+    Kind.CHECKSUM_MISMATCH: 460,  # of tus alone: no HTTP status says it
     Kind.INTERNAL: 500,
     Kind.NOT_IMPLEMENTED: 501,
     Kind.UNAVAILABLE: 503,
@@ -34,7 +35,7 @@ RawHeaders = list[tuple[bytes, bytes]]
 
 def status_of(problem: Problem) -> int:
     """Return the HTTP status of the problem."""
-    return STATUS[problem.code.kind]
+    return STATUS[problem.kind]
 
 
 def problem_document(problem: Problem, request_id: str) -> dict[str, Any]:
