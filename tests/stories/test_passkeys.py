@@ -44,7 +44,7 @@ class Owner:
     async def register(self, credential: dict[str, Any] | None = None) -> Passkey:
         """Register a passkey, a new one of the device unless one is given."""
         credential = self.device.create(await self.options()) if credential is None else credential
-        return await self.passkeys.register(SITE, self.own, credential, name="telephone")
+        return (await self.passkeys.register(SITE, self.own, credential, name="telephone")).passkey
 
     async def asked(self) -> dict[str, Any]:
         """Return what a page gives to its browser to sign in."""

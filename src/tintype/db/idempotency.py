@@ -1,9 +1,10 @@
 """Answers that are kept for requests with an Idempotency-Key, in the bucket of the key."""
 
-from typing import Final
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
 
 from tintype.db.pool import Connection
-from tintype.domain.idempotency import Attempt, IdempotencyKey, KeptAnswer
+from tintype.domain.idempotency import Attempt, IdempotencyKey, KeptAnswer, answer_again
 from tintype.domain.ids import bucket_of
 
 SWEPT_AT_ONCE: Final = 10_000
@@ -27,14 +28,47 @@ async def keep_answer(connection: Connection, *, tenant: int, attempt: Attempt, 
     Whoever is about to keep one for the same key is waited for.
     """
     cursor = await connection.execute(
-        """INSERT INTO idempotency_keys AS kept (bucket, tenant, key, fingerprint, image, answer)
-           VALUES (%s, %s, %s, %s, %s, %s)
+        """INSERT INTO idempotency_keys AS kept (bucket, tenant, key, account, fingerprint, image, answer)
+           VALUES (%s, %s, %s, %s, %s, %s, %s)
            ON CONFLICT (bucket, tenant, key) DO UPDATE SET fingerprint = excluded.fingerprint, image = excluded.image,
                answer = excluded.answer, created_at = excluded.created_at
            WHERE kept.created_at <= now() - interval '24 hours' RETURNING 1""",
-        [attempt.key.bucket, tenant, attempt.key.digest, attempt.fingerprint, image, answer],
+        [attempt.key.bucket, tenant, attempt.key.digest, attempt.key.account, attempt.fingerprint, image, answer],
     )
     return await cursor.fetchone() is not None
+
+
+class AnsweredMeanwhile(Exception):
+    """Another attempt with the same key came first; what this one wrote is to be rolled back."""
+
+
+Done = TypeVar("Done")
+
+
+async def undone_once(work: Callable[[], Awaitable[Done]]) -> Done:
+    """Do what keeps an answer; when another attempt came first, do it again: it finds that one's answer."""
+    try:
+        return await work()
+    except AnsweredMeanwhile:
+        return await work()
+
+
+async def answered_before(connection: Connection, *, tenant: int, attempt: Attempt | None) -> KeptAnswer | None:
+    """Return what an earlier attempt left, None without one; `Problem` when its key came with another request."""
+    kept = await find_answer(connection, tenant=tenant, key=attempt.key) if attempt is not None else None
+    if attempt is not None and kept is not None:
+        answer_again(attempt, kept)
+    return kept
+
+
+async def keep_or_undo(
+    connection: Connection, *, tenant: int, attempt: Attempt | None, made: int, answer: str = "{}"
+) -> None:
+    """Keep the answer in the transaction that made `made`; `AnsweredMeanwhile`, to undo it, after another attempt."""
+    if attempt is not None and not await keep_answer(
+        connection, tenant=tenant, attempt=attempt, image=made, answer=answer
+    ):
+        raise AnsweredMeanwhile
 
 
 async def forget_answers(connection: Connection, *, tenant: int, image: int) -> None:

@@ -92,7 +92,18 @@ PERSONAL_TABLES: Final = (
         name="follows_out",
         select="""SELECT followee, created_at FROM follows_out
                   WHERE bucket = %(bucket)s AND follower = %(account)s ORDER BY followee""",
-        delete="DELETE FROM follows_out WHERE bucket = %(bucket)s AND follower = %(account)s",
+        delete="""DELETE FROM follows_out WHERE (bucket = %(bucket)s AND follower = %(account)s)
+                      OR (tenant = current_tenant() AND followee = %(account)s)""",  # of whoever follows, in any shard
+    ),
+    PersonalTable(
+        name="attachments",
+        delete="""DELETE FROM attachments
+                  WHERE bucket = %(bucket)s AND tenant = current_tenant() AND owner = %(account)s""",
+    ),
+    PersonalTable(
+        name="idempotency_keys",
+        delete="""DELETE FROM idempotency_keys
+                  WHERE bucket = %(bucket)s AND tenant = current_tenant() AND account = %(account)s""",
     ),
     PersonalTable(
         name="quotas",

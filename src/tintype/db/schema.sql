@@ -1120,6 +1120,18 @@ CREATE TABLE tintype.api_keys (
 
 ALTER TABLE tintype.api_keys OWNER TO tintype_owner;
 
+CREATE TABLE tintype.attachments (
+    bucket smallint NOT NULL,
+    tenant bigint NOT NULL,
+    owner bigint NOT NULL,
+    type text NOT NULL,
+    id text NOT NULL,
+    kind text NOT NULL,
+    image bigint NOT NULL
+);
+
+ALTER TABLE tintype.attachments OWNER TO tintype_owner;
+
 CREATE TABLE tintype.audit_log (
     tenant bigint NOT NULL,
     id bigint NOT NULL,
@@ -1218,6 +1230,7 @@ CREATE TABLE tintype.idempotency_keys (
     image bigint NOT NULL,
     answer text,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
+    account bigint,
     CONSTRAINT idempotency_keys_fingerprint_check CHECK ((length(fingerprint) = 32)),
     CONSTRAINT idempotency_keys_key_check CHECK ((length(key) = 32))
 );
@@ -1276,6 +1289,8 @@ CREATE TABLE tintype.images (
     attached_type text,
     attached_id text,
     replaced_at timestamp with time zone,
+    attach_by timestamp with time zone,
+    expires_attached timestamp with time zone,
     CONSTRAINT images_secret_check CHECK ((length(secret) = 8)),
     CONSTRAINT images_state_check CHECK ((state = ANY (ARRAY['processing'::text, 'ready'::text, 'rejected'::text, 'failed'::text, 'quarantined'::text, 'trashed'::text, 'purged'::text]))),
     CONSTRAINT images_visibility_check CHECK ((visibility = ANY (ARRAY['public'::text, 'unlisted'::text, 'followers'::text, 'private'::text])))
@@ -1649,7 +1664,13 @@ ALTER TABLE ONLY tintype.api_keys
     ADD CONSTRAINT api_keys_pkey PRIMARY KEY (id);
 
 ALTER TABLE tintype.images
+    ADD CONSTRAINT attached_or_waiting CHECK (((attach_by IS NULL) OR ((attached_type IS NULL) AND (expires_at IS NOT NULL)))) NOT VALID;
+
+ALTER TABLE tintype.images
     ADD CONSTRAINT attachment_is_whole CHECK (((attached_type IS NULL) = (attached_id IS NULL))) NOT VALID;
+
+ALTER TABLE ONLY tintype.attachments
+    ADD CONSTRAINT attachments_pkey PRIMARY KEY (bucket, tenant, owner, type, id, kind);
 
 ALTER TABLE ONLY tintype.audit_log
     ADD CONSTRAINT audit_log_pkey PRIMARY KEY (tenant, id);
@@ -1789,6 +1810,8 @@ CREATE INDEX audit_log_by_object ON tintype.audit_log USING btree (tenant, objec
 
 CREATE INDEX challenges_by_age ON tintype.challenges USING btree (expires_at);
 
+CREATE INDEX follows_out_by_followee ON tintype.follows_out USING btree (tenant, followee);
+
 CREATE INDEX hostnames_of_tenant ON tintype.hostnames USING btree (tenant, host);
 
 CREATE INDEX idempotency_keys_by_age ON tintype.idempotency_keys USING btree (created_at);
@@ -1905,6 +1928,8 @@ ALTER TABLE tintype.accounts ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE tintype.api_keys ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE tintype.attachments ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE tintype.audit_log ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE tintype.blob_refs ENABLE ROW LEVEL SECURITY;
@@ -1938,6 +1963,8 @@ CREATE POLICY of_tenant ON tintype.account_exports USING ((tenant = tintype.curr
 CREATE POLICY of_tenant ON tintype.accounts USING ((tenant = tintype.current_tenant()));
 
 CREATE POLICY of_tenant ON tintype.api_keys USING ((tenant = tintype.current_tenant()));
+
+CREATE POLICY of_tenant ON tintype.attachments USING ((tenant = tintype.current_tenant()));
 
 CREATE POLICY of_tenant ON tintype.audit_log USING ((tenant = tintype.current_tenant()));
 
@@ -2127,6 +2154,8 @@ GRANT SELECT,INSERT,DELETE ON TABLE tintype.api_keys TO tintype_app;
 GRANT UPDATE(revoked_at) ON TABLE tintype.api_keys TO tintype_app;
 
 GRANT UPDATE(last_used_at) ON TABLE tintype.api_keys TO tintype_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.attachments TO tintype_app;
 
 GRANT SELECT,INSERT ON TABLE tintype.audit_log TO tintype_app;
 

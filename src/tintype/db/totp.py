@@ -96,6 +96,17 @@ async def replace_recovery_codes(connection: Connection, *, tenant: int, account
     )
 
 
+async def has_recovery_codes(connection: Connection, account: int, hashes: Sequence[bytes]) -> bool:
+    """Return whether these are the account's codes, used or not."""
+    cursor = await connection.execute(
+        """SELECT count(*) = %s AND bool_and(code_hash = ANY (%s::bytea[])) FROM recovery_codes
+           WHERE bucket = %s AND account = %s""",
+        [len(hashes), list(hashes), bucket_of(account), account],
+    )
+    row = await cursor.fetchone()
+    return bool(row and row[0])
+
+
 async def use_recovery_code(connection: Connection, account: int, code_hash: bytes) -> bool:
     """Use the code up; return False when there is none such, or it was used."""
     cursor = await connection.execute(

@@ -8,11 +8,11 @@ another one with that key is refused. A request that failed leaves nothing, and 
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from tintype.domain.errors import Code, Problem
-from tintype.domain.ids import hash_bucket
+from tintype.domain.ids import bucket_of, hash_bucket
 
 MAX_KEY_CHARACTERS: Final = 255
 """A UUID has 36; this is what others in the field take."""
@@ -23,11 +23,13 @@ class IdempotencyKey:
     """A caller's key. Only a digest of the two (32 bytes) is kept: a key may say more than its sender thinks."""
 
     digest: bytes
+    account: int | None = None
+    """Whose the caller is, None for a tenant's own key and for an anonymous caller."""
 
     @property
     def bucket(self) -> int:
-        """The shard of the key, and of what is made with it."""
-        return hash_bucket(self.digest)
+        """The shard of the key, and of what is made with it: the account's, where all that it owns is."""
+        return bucket_of(self.account) if self.account is not None else hash_bucket(self.digest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +41,30 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
+class SecretAttempt:
+    """An attempt that is answered with a secret, which derives from `text`: the key as its sender wrote it."""
+
+    attempt: Attempt
+    text: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class KeptAnswer:
-    """What the first attempt was answered, as JSON without tokens; None when the image was purged since."""
+    """What the first attempt was answered, as JSON without tokens; None when the image was purged since.
+
+    `image` is the id of what was made: an image, a key, an account.
+    """
 
     fingerprint: bytes
     image: int
     answer: str | None
 
 
-def read_key(values: Sequence[str], caller: str) -> IdempotencyKey | None:
-    """Return the key in these lines of `Idempotency-Key`, None without any; `Problem` when it is a bad one."""
+def read_key(values: Sequence[str], caller: str, account: int | None = None) -> IdempotencyKey | None:
+    """Return the key in these lines of `Idempotency-Key`, None without any; `Problem` when it is a bad one.
+
+    `caller` says who sent it, and `account` whose they are.
+    """
     if not values:
         return None
     text = values[0].strip()
@@ -58,7 +74,7 @@ def read_key(values: Sequence[str], caller: str) -> IdempotencyKey | None:
             f"Idempotency-Key is one key of 1 to {MAX_KEY_CHARACTERS} characters without control characters; "
             "a random UUID will do.",
         )
-    return IdempotencyKey(hashlib.sha256(f"{caller}\n{text}".encode()).digest())
+    return IdempotencyKey(hashlib.sha256(f"{caller}\n{text}".encode()).digest(), account)
 
 
 def _is_control(char: str) -> bool:
@@ -74,13 +90,23 @@ def fingerprint(operation: str, fields: Mapping[str, object], sha256: bytes | No
 def answer_again(attempt: Attempt, kept: KeptAnswer) -> str:
     """Return the answer that was kept; `Problem` when it was another request's, or its image is gone."""
     if kept.fingerprint != attempt.fingerprint:
-        raise Problem(
-            Code.IDEMPOTENCY_MISMATCH,
-            "This Idempotency-Key was used for another request within the last day. Use a new key for a new request.",
-        )
+        raise mismatch()
     if kept.answer is None:
         raise Problem(
             Code.IMAGE_GONE,
             "The image that was made with this Idempotency-Key was deleted since. Use a new key to upload it again.",
         )
     return kept.answer
+
+
+def mismatch() -> Problem:
+    """Return the refusal of a key that came with another request."""
+    return Problem(
+        Code.IDEMPOTENCY_MISMATCH,
+        "This Idempotency-Key was used for another request within the last day. Use a new key for a new request.",
+    )
+
+
+def superseded() -> Problem:
+    """Return the refusal to tell again what counts no more."""
+    return Problem(Code.CONFLICT, "What was made with this Idempotency-Key is gone, or counts no more. Use a new key.")

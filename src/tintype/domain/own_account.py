@@ -22,6 +22,11 @@ class Own:
     session: int | None
     by: Requester
 
+    @property
+    def name(self) -> str:
+        """Who this is among the tenant's callers."""
+        return self.by.actor.name if self.by.actor is not None else f"account {self.account}"
+
     def entry(self, action: Action, **detail: str | int | bool | None) -> Entry:
         """Return what the audit log says once this was done."""
         return Entry(

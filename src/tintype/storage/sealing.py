@@ -52,6 +52,7 @@ class Sealer:
 
     def __init__(self, server_key: bytes, *earlier: bytes) -> None:
         self._current = _Key.of(server_key)
+        self._origin = _derived(server_key, "tintype/seal/derive", KEY_BYTES)
         known = [_Key.of(key) for key in earlier]
         self._keys = {key.id: key for key in [*known, self._current]}
 
@@ -70,6 +71,13 @@ class Sealer:
             return key.cipher.decrypt(nonce, sealed[_HEAD_BYTES + NONCE_BYTES :], _place(head, table, row))
         except (InvalidTag, ValueError) as error:  # ValueError: it is too short to hold a nonce
             raise SealBroken(f"a secret of {table} was changed, or belongs to another row") from error
+
+    def derive(self, length: int, given: str, table: str, *row: int | str) -> bytes:
+        """Return a secret of `length` bytes for this row, the same each time for what somebody gave.
+
+        What was given is stored nowhere, so the database and the server's key together do not tell the secret.
+        """
+        return _derived(self._origin, json.dumps([table, *row, given]), length)
 
     @property
     def mark(self) -> bytes:

@@ -15,6 +15,7 @@ from typing import Final
 import structlog
 
 from tintype.db.audit import record
+from tintype.db.idempotency import AnsweredMeanwhile, answered_before, keep_or_undo
 from tintype.db.pool import Clash, Connection, Database
 from tintype.db.signing_keys import (
     SigningKeyRow,
@@ -25,6 +26,7 @@ from tintype.db.signing_keys import (
 )
 from tintype.domain.audit import Action, Entry, Requester
 from tintype.domain.errors import Code, Problem
+from tintype.domain.idempotency import Attempt
 from tintype.domain.ids import base62
 from tintype.domain.signing import KID_CHARACTERS, SECRET_BYTES, KeyState, SigningKey
 from tintype.storage.sealing import SealBroken, Sealer
@@ -67,10 +69,14 @@ class TenantKeys:
 
 @dataclass(frozen=True, slots=True)
 class MadeKey:
-    """A key with its row. Its secret is shown to whoever asked for it, and to nobody else ever again."""
+    """A key with its row. Its secret is shown to whoever asked for it, and to nobody else ever again.
+
+    `again` says that an earlier attempt with the same Idempotency-Key made it.
+    """
 
     key: SigningKey
     row: SigningKeyRow
+    again: bool = False
 
 
 class SigningKeys:
@@ -115,20 +121,23 @@ class SigningKeys:
                 return self.opened(tenant, row)
         return (await self._make(connection, tenant, None, by)).key
 
-    async def rotate(self, tenant: int, request: bytes | None, by: Requester) -> MadeKey:
+    async def rotate(self, tenant: int, attempt: Attempt | None, by: Requester) -> MadeKey:
         """Make the key that signs from now on; the one before it verifies, the one before that is retired.
 
-        `request` is the digest of a request that may be repeated: a repetition gets the same key. `Problem` conflict
-        when that key was rotated out meanwhile.
+        A repeated `attempt` gets the same key. `Problem`: conflict when that key was rotated out meanwhile,
+        idempotency.mismatch.
         """
+        request = attempt.key.digest if attempt is not None else None
         for _ in range(ATTEMPTS):
             try:
                 async with self._database.transaction(tenant) as connection:
+                    await answered_before(connection, tenant=tenant, attempt=attempt)
                     made = await self._made_before(connection, tenant, request)
                     if made is None:
                         await supersede_signing_keys(connection, tenant=tenant)
                         made = await self._make(connection, tenant, request, by)
-            except Clash:  # somebody else rotates in the same moment
+                        await keep_or_undo(connection, tenant=tenant, attempt=attempt, made=tenant)
+            except (Clash, AnsweredMeanwhile):  # somebody else rotates in the same moment
                 continue
             self.forget(tenant)
             return made
@@ -164,7 +173,7 @@ class SigningKeys:
             return None
         for row in await list_signing_keys(connection, tenant=tenant):
             if row.kid == kid:
-                return MadeKey(self.opened(tenant, row), row)
+                return MadeKey(self.opened(tenant, row), row, again=True)
         raise Problem(Code.CONFLICT, "The key that this request made is retired by now. Use another Idempotency-Key.")
 
     async def _make(self, connection: Connection, tenant: int, request: bytes | None, by: Requester) -> MadeKey:

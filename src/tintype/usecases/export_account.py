@@ -9,6 +9,7 @@ damaged is named as such. The file is gone after some days, with the account, or
 import hashlib
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, BinaryIO, Final
 
@@ -28,6 +29,7 @@ from tintype.db.account_exports import (
 )
 from tintype.db.audit import AuditFilter, audit_page, record
 from tintype.db.clock import DatabaseClock
+from tintype.db.idempotency import answered_before, keep_or_undo, undone_once
 from tintype.db.images import get_images
 from tintype.db.jobs import enqueue_export_account
 from tintype.db.notify import Notifier
@@ -35,6 +37,7 @@ from tintype.db.personal_data import PERSONAL_TABLES, rows_of
 from tintype.db.pool import Database
 from tintype.domain.audit import Action, Entry, Requester, account_object
 from tintype.domain.errors import Code, Problem
+from tintype.domain.idempotency import Attempt, superseded
 from tintype.domain.ids import bucket_of
 from tintype.domain.image import Image
 from tintype.domain.keys import export_key, original_key
@@ -54,6 +57,14 @@ the others    what each is called
 
 A .jsonl file has a JSON value on each line. No file holds a password, a token or a key.
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The export that was asked for; `again` says that it was before, with the same Idempotency-Key."""
+
+    export: Export
+    again: bool
 
 
 class ExportAccount:
@@ -77,28 +88,41 @@ class ExportAccount:
         self._notifier = notifier
         self._keep = keep
 
-    async def request(self, *, tenant: int, account: int, by: Requester) -> Export:
-        """Return the export that is under way from now on; `Problem` not_found without an account."""
+    async def request(self, *, tenant: int, account: int, by: Requester, attempt: Attempt | None = None) -> Asked:
+        """Return the export that is under way from now on, or that an earlier attempt asked for, as it is now.
+
+        `Problem`: not_found without an account, conflict when there is another one by now, idempotency.mismatch.
+        """
         await self._clock.refresh()
+        asked, replaced = await undone_once(lambda: self._ask(tenant, account, by, attempt))
+        self._notifier.jobs_enqueued()
+        if replaced is not None:
+            with suppress(BlobStoreFailed):  # the sweep finds it
+                await self._blobs.delete(export_key(tenant, account, replaced))
+        return asked
+
+    async def _ask(self, tenant: int, account: int, by: Requester, attempt: Attempt | None) -> tuple[Asked, int | None]:
+        """Return the export, and the id of the one whose place it takes."""
         async with self._database.transaction(tenant) as connection:
             if await lock_state(connection, account) != "active":
                 raise Problem(Code.NOT_FOUND, "There is no such account.")
             before = await get_export(connection, account)
+            kept = await answered_before(connection, tenant=tenant, attempt=attempt)
+            if kept is not None:
+                return Asked(_the_one_of(kept.image, before), again=True), None
             if before is not None and before.state in UNDER_WAY and await has_export_job(connection, before.id):
-                return before
+                await keep_or_undo(connection, tenant=tenant, attempt=attempt, made=before.id)
+                return Asked(before, again=False), None
             export = self._clock.new_id(bucket_of(account))
+            await keep_or_undo(connection, tenant=tenant, attempt=attempt, made=export)
             await begin_export(connection, tenant=tenant, account=account, export=export)
             await enqueue_export_account(connection, tenant=tenant, account=account, export=export)
             named = account_object(account)
             await record(connection, Entry(action=Action.EXPORT_ASKED, by=by, account=account, object=named))
             begun = await get_export(connection, account)
-        self._notifier.jobs_enqueued()
-        if before is not None:
-            with suppress(BlobStoreFailed):  # the sweep finds it
-                await self._blobs.delete(export_key(tenant, account, before.id))
         if begun is None:
             raise LookupError(account)
-        return begun
+        return Asked(begun, again=False), before.id if before is not None else None
 
     async def make(self, *, tenant: int, account: int, export: int) -> None:
         """Make the file: the job. May be repeated, and cut off at any moment."""
@@ -193,6 +217,13 @@ class ExportAccount:
             before = rows[-1].id
 
 
+def _the_one_of(export: int, latest: Export | None) -> Export:
+    """Return the account's export if it is still this one; `Problem` conflict when its place was taken."""
+    if latest is None or latest.id != export:
+        raise superseded()
+    return latest
+
+
 def _told(row: Any, account: int) -> dict[str, Any]:  # noqa: ANN401 -- a row of the log
     """Return an entry, without who of the staff it was."""
     own = row.actor == account or (row.actor is None and row.key is None)
@@ -223,6 +254,7 @@ def _described(image: Image, name: str | None) -> dict[str, Any]:
         "height": image.height,
         "bytes": image.size,
         "sha256": image.sha256.hex(),
+        "attached_to": f"{image.attached_to.type}:{image.attached_to.id}" if image.attached_to is not None else None,
         "created_at": _time(image.created_at),
         "expires_at": _time(image.expires_at) if image.expires_at is not None else None,
     }

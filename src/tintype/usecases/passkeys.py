@@ -32,6 +32,7 @@ from tintype.db.audit import record
 from tintype.db.challenges import Asked, ask, take_answered
 from tintype.db.clock import DatabaseClock
 from tintype.db.factor_mails import tell_owner
+from tintype.db.idempotency import AnsweredMeanwhile, answered_before, keep_or_undo
 from tintype.db.passkeys import (
     delete_passkey,
     find_credential,
@@ -43,6 +44,7 @@ from tintype.db.passkeys import (
 from tintype.db.pool import Clash, Database
 from tintype.domain.audit import Action
 from tintype.domain.errors import Code, Problem
+from tintype.domain.idempotency import Attempt, mismatch, superseded
 from tintype.domain.ids import bucket_of
 from tintype.domain.own_account import Own
 from tintype.domain.passkey import MAX_PASSKEYS, Passkey, counter_is_sound
@@ -76,6 +78,14 @@ class Site:
         standard = parts.port == _PORTS.get(parts.scheme)
         netloc = parts.netloc.rpartition(":")[0] if standard else parts.netloc  # as browsers write it (RFC 6454 §6.1)
         return cls(host=(parts.hostname or "").lower(), origin=f"{parts.scheme}://{netloc}".lower())
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """A passkey that was registered; `again` says that an earlier attempt with the same Idempotency-Key did it."""
+
+    passkey: Passkey
+    again: bool
 
 
 class Passkeys:
@@ -118,10 +128,17 @@ class Passkeys:
         )
         return webauthn.options_to_json(options)
 
-    async def register(self, site: Site, own: Own, credential: Mapping[str, Any], *, name: str) -> Passkey:
-        """Return the new passkey; `Problem`: auth.passkey_invalid, conflict when there is no room or it is there."""
+    async def register(
+        self, site: Site, own: Own, credential: Mapping[str, Any], *, name: str, attempt: Attempt | None = None
+    ) -> Registered:
+        """Return the new passkey.
+
+        `Problem`: auth.passkey_invalid, conflict when there is no room or it is there, idempotency.mismatch.
+        """
         await self._clock.refresh()
         challenge = _registration_challenge(credential)
+        if (before := await self._registered_before(own, attempt)) is not None:
+            return Registered(before, again=True)
         async with self._database.transaction(own.tenant) as connection:
             asked = await take_answered(
                 connection, tenant=own.tenant, challenge=challenge, asked=Asked.REGISTER_PASSKEY
@@ -133,11 +150,26 @@ class Passkeys:
             async with self._database.transaction(own.tenant) as connection:
                 _refuse_more(await passkeys_of(connection, own.account))
                 await insert_passkey(connection, passkey, tenant=own.tenant)
+                await keep_or_undo(connection, tenant=own.tenant, attempt=attempt, made=passkey.id)
                 await record(connection, own.entry(Action.FACTOR_ADDED, factor=FACTOR))
                 await tell_owner(connection, self._clock, own)
         except Clash:
             raise Problem(Code.CONFLICT, "This passkey is registered already.") from None
-        return passkey
+        except AnsweredMeanwhile:  # a challenge is answered once: it was another request
+            raise mismatch() from None
+        return Registered(passkey, again=False)
+
+    async def _registered_before(self, own: Own, attempt: Attempt | None) -> Passkey | None:
+        """Return the passkey of an earlier attempt, None without one; `Problem` conflict when it is deleted since."""
+        async with self._database.transaction(own.tenant) as connection:
+            kept = await answered_before(connection, tenant=own.tenant, attempt=attempt)
+            found = await passkeys_of(connection, own.account) if kept is not None else []
+        if kept is None:
+            return None
+        for passkey in found:
+            if passkey.id == kept.image:
+                return passkey
+        raise superseded()
 
     def _verified(
         self, site: Site, credential: Mapping[str, Any], challenge: bytes, *, account: int, name: str

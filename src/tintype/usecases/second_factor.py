@@ -5,8 +5,12 @@ that are wrong and thumbs that are slow; each code once, and none that is older 
 codes stand in for an app that is lost. Guesses are counted by account, wherever they come from: who guesses here knows
 the password already. Recovery codes are not counted, for nobody guesses 120 bits: so whoever guesses cannot keep the
 owner out.
+
+What the app is set up with, and the recovery codes, are told once. Only a repetition with the same Idempotency-Key is
+told them again, as long as they count: they derive from that key's text, which is stored nowhere.
 """
 
+import base64
 import secrets
 from dataclasses import dataclass, replace
 from typing import Final
@@ -18,6 +22,7 @@ from tintype.db.attempt_limits import AttemptLimits
 from tintype.db.audit import record, record_failure
 from tintype.db.clock import DatabaseClock
 from tintype.db.factor_mails import tell_owner
+from tintype.db.idempotency import answered_before, keep_or_undo, undone_once
 from tintype.db.pool import Connection, Database
 from tintype.db.totp import (
     TotpRow,
@@ -27,6 +32,7 @@ from tintype.db.totp import (
     count_recovery_codes,
     delete_totp,
     get_totp,
+    has_recovery_codes,
     replace_recovery_codes,
     reseal_totp,
     use_recovery_code,
@@ -34,6 +40,7 @@ from tintype.db.totp import (
 from tintype.domain.attempt_limits import code_charges
 from tintype.domain.audit import Action, Result
 from tintype.domain.errors import Code, Problem
+from tintype.domain.idempotency import SecretAttempt, superseded
 from tintype.domain.own_account import Own
 from tintype.domain.recovery_code import CODE_BYTES, CODES, hash_codes, read_code, spell_code
 from tintype.storage.sealing import SealBroken, Sealer
@@ -41,6 +48,9 @@ from tintype.storage.sealing import SealBroken, Sealer
 STEP_SECONDS: Final = 30
 SKEW_STEPS: Final = 1
 DIGITS: Final = 6
+
+SECRET_BYTES: Final = 20
+"""As long as the hash that apps make codes with (RFC 4226 §4)."""
 
 FACTOR: Final = "totp"
 """What the audit log calls an authenticator app."""
@@ -51,10 +61,22 @@ ISSUER: Final = "Tintype"
 
 @dataclass(frozen=True, slots=True)
 class Enrolment:
-    """What an authenticator app is given: the secret to type, or the URI to show as a QR code. Both are secrets."""
+    """What an authenticator app is given: the secret to type, or the URI to show as a QR code. Both are secrets.
+
+    `again` says that it was told before, for the same Idempotency-Key.
+    """
 
     secret: str
     uri: str
+    again: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NewCodes:
+    """Recovery codes, to be shown once; `again` likewise."""
+
+    codes: list[str]
+    again: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,27 +103,52 @@ class SecondFactor:
             left = await count_recovery_codes(connection, own.account)
         return FactorStatus(on=row is not None and row.confirmed, recovery_codes=left)
 
-    async def begin(self, own: Own, *, name: str, issuer: str = ISSUER) -> Enrolment:
+    async def begin(
+        self, own: Own, *, name: str, issuer: str = ISSUER, repeatable: SecretAttempt | None = None
+    ) -> Enrolment:
         """Return what a new app is set up with; nothing is asked for until a code of it confirms that it works.
 
-        `Problem` conflict when the account has an app.
+        `Problem` conflict when the account has an app, idempotency.mismatch.
         """
-        secret = pyotp.random_base32()
-        sealed = self._sealer.seal(secret.encode(), "totp", own.account)
+        secret = self._draw_secret(own, repeatable)
+        again = await undone_once(lambda: self._begin(own, secret, repeatable))
+        return Enrolment(secret, pyotp.TOTP(secret).provisioning_uri(name=name, issuer_name=issuer), again)
+
+    async def _begin(self, own: Own, secret: str, repeatable: SecretAttempt | None) -> bool:
+        """Store the secret; return whether an earlier attempt did."""
+        attempt = repeatable.attempt if repeatable is not None else None
         async with self._database.transaction(own.tenant) as connection:
+            if await answered_before(connection, tenant=own.tenant, attempt=attempt) is not None:
+                row = await get_totp(connection, own.account)
+                if row is None or row.confirmed or self._secret(row, own.account) != secret:
+                    raise superseded()
+                return True
+            sealed = self._sealer.seal(secret.encode(), "totp", own.account)
             if not await begin_totp(connection, tenant=own.tenant, account=own.account, secret=sealed):
                 raise Problem(Code.CONFLICT, "An authenticator app is set up already. Turn it off first.")
-        return Enrolment(secret, pyotp.TOTP(secret).provisioning_uri(name=name, issuer_name=issuer))
+            await keep_or_undo(connection, tenant=own.tenant, attempt=attempt, made=own.account)
+        return False
 
-    async def confirm(self, own: Own, code: str) -> list[str]:
+    async def confirm(self, own: Own, code: str, repeatable: SecretAttempt | None = None) -> NewCodes:
         """Have the app count from now on, and return its recovery codes, which are never shown again.
 
-        `Problem`: conflict without an app to confirm, factor.invalid for a wrong code, rate_limited.
+        `Problem`: conflict without an app to confirm, factor.invalid for a wrong code, rate_limited,
+        idempotency.mismatch.
         """
         await self._clock.refresh()
         await self._count(own)
-        codes = _draw_codes()
+        codes = self._draw_codes(own, repeatable)
+        again = await undone_once(lambda: self._confirm(own, code, codes, repeatable))
+        return NewCodes(codes, again)
+
+    async def _confirm(self, own: Own, code: str, codes: list[str], repeatable: SecretAttempt | None) -> bool:
+        """Have the app and the codes count; return whether an earlier attempt did."""
+        attempt = repeatable.attempt if repeatable is not None else None
         async with self._database.transaction(own.tenant) as connection:
+            if await answered_before(connection, tenant=own.tenant, attempt=attempt) is not None:
+                await _refuse_unless_current(connection, own, codes)
+                await self._give_back(connection, own)
+                return True
             row = await get_totp(connection, own.account)
             if row is None or row.confirmed:
                 raise Problem(Code.CONFLICT, "There is no authenticator app to confirm. Begin with POST /account/totp.")
@@ -112,10 +159,11 @@ class SecondFactor:
             if not await confirm_totp(connection, own.account, secret=row.secret, step=step):
                 raise Problem(Code.CONFLICT, "Another authenticator app was set up meanwhile.")
             await _store_codes(connection, own, codes)
+            await keep_or_undo(connection, tenant=own.tenant, attempt=attempt, made=own.account)
             await record(connection, own.entry(Action.FACTOR_ADDED, factor=FACTOR))
             await tell_owner(connection, self._clock, own)
             await self._give_back(connection, own)
-        return codes
+        return False
 
     async def turn_off(self, own: Own) -> None:
         """Forget the app and its recovery codes; may be repeated."""
@@ -125,16 +173,40 @@ class SecondFactor:
                 await record(connection, own.entry(Action.FACTOR_REMOVED, factor=FACTOR))
                 await tell_owner(connection, self._clock, own)
 
-    async def remake_codes(self, own: Own) -> list[str]:
-        """Return ten new recovery codes; those of before count no more. `Problem` conflict without an app."""
-        codes = _draw_codes()
+    async def remake_codes(self, own: Own, repeatable: SecretAttempt | None = None) -> NewCodes:
+        """Return ten new recovery codes; those of before count no more.
+
+        `Problem` conflict without an app, idempotency.mismatch.
+        """
+        codes = self._draw_codes(own, repeatable)
+        return NewCodes(codes, await undone_once(lambda: self._remake_codes(own, codes, repeatable)))
+
+    async def _remake_codes(self, own: Own, codes: list[str], repeatable: SecretAttempt | None) -> bool:
+        """Have the codes count; return whether an earlier attempt did."""
+        attempt = repeatable.attempt if repeatable is not None else None
         async with self._database.transaction(own.tenant) as connection:
+            if await answered_before(connection, tenant=own.tenant, attempt=attempt) is not None:
+                await _refuse_unless_current(connection, own, codes)
+                return True
             row = await get_totp(connection, own.account)
             if row is None or not row.confirmed:
                 raise Problem(Code.CONFLICT, "Recovery codes come with an authenticator app. Set one up first.")
             await _store_codes(connection, own, codes)
+            await keep_or_undo(connection, tenant=own.tenant, attempt=attempt, made=own.account)
             await record(connection, own.entry(Action.RECOVERY_CODES_MADE))
-        return codes
+        return False
+
+    def _draw_secret(self, own: Own, repeatable: SecretAttempt | None) -> str:
+        if repeatable is None:
+            return pyotp.random_base32()
+        return base64.b32encode(self._sealer.derive(SECRET_BYTES, repeatable.text, "totp", own.account)).decode()
+
+    def _draw_codes(self, own: Own, repeatable: SecretAttempt | None) -> list[str]:
+        if repeatable is None:
+            drawn = secrets.token_bytes(CODES * CODE_BYTES)
+        else:
+            drawn = self._sealer.derive(CODES * CODE_BYTES, repeatable.text, "recovery_codes", own.account)
+        return [spell_code(drawn[start : start + CODE_BYTES]) for start in range(0, len(drawn), CODE_BYTES)]
 
     async def check(self, own: Own, code: str | None) -> None:
         """Return when the account has no app, or `code` is one of it or a recovery code, which is then used up.
@@ -212,8 +284,9 @@ async def _store_codes(connection: Connection, own: Own, codes: list[str]) -> No
     await replace_recovery_codes(connection, tenant=own.tenant, account=own.account, hashes=hash_codes(codes))
 
 
-def _draw_codes() -> list[str]:
-    return [spell_code(secrets.token_bytes(CODE_BYTES)) for _ in range(CODES)]
+async def _refuse_unless_current(connection: Connection, own: Own, codes: list[str]) -> None:
+    if not await has_recovery_codes(connection, own.account, hash_codes(codes)):
+        raise superseded()
 
 
 def _wrong() -> Problem:

@@ -18,17 +18,19 @@ from tintype.db.accounts import account_of_handle, claim_handle, insert_account,
 from tintype.db.attempt_limits import AttemptLimits
 from tintype.db.audit import record
 from tintype.db.clock import DatabaseClock
+from tintype.db.idempotency import AnsweredMeanwhile, answered_before, keep_or_undo
 from tintype.db.mails import write_to
 from tintype.db.notify import Notifier
 from tintype.db.pool import Clash, Connection, Database
 from tintype.db.sessions import OpenedSession, open_session
 from tintype.db.setup_links import tenant_of_setup_link, use_setup_link
-from tintype.domain.account import Account
+from tintype.domain.account import Account, AccountState
 from tintype.domain.actor import Role
 from tintype.domain.attempt_limits import mail_charges, sign_up_charges
 from tintype.domain.audit import Action, Entry, Requester, account_object
 from tintype.domain.email_address import EmailAddress
 from tintype.domain.errors import Code, Problem
+from tintype.domain.idempotency import Attempt, mismatch
 from tintype.domain.ids import hash_bucket
 from tintype.domain.mail import MailKind
 from tintype.domain.tokens import Purpose, parse_token
@@ -45,6 +47,14 @@ class NewAccount:
     handle: str
     email: EmailAddress
     password: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SignedUp:
+    """A member; `again` says that an earlier attempt with the same Idempotency-Key made them."""
+
+    account: Account
+    again: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +86,48 @@ class SignUp:
         self._limits = limits
         self._turns: defaultdict[tuple[int, str], asyncio.Lock] = defaultdict(asyncio.Lock)
 
-    async def __call__(self, wanted: NewAccount, *, tenant: int, visitor: Visitor) -> Account:
-        """Return the new member. `Problem`: account.handle_taken, rate_limited, unavailable."""
+    async def __call__(
+        self, wanted: NewAccount, *, tenant: int, visitor: Visitor, attempt: Attempt | None = None
+    ) -> SignedUp:
+        """Return the new member. `Problem`: account.handle_taken, rate_limited, unavailable, idempotency.mismatch."""
         async with self._database.transaction(tenant) as connection:
             await self._limits.take(connection, tenant=tenant, charges=sign_up_charges(address=visitor.address))
-        return await self.create(wanted, tenant=tenant, role=Role.MEMBER, by=Requester(address=visitor.noted))
+        by = Requester(address=visitor.noted)
+        if (before := await self._made_before(wanted, tenant, attempt)) is not None:
+            return before
+        try:
+            return SignedUp(await self.create(wanted, tenant=tenant, role=Role.MEMBER, by=by, attempt=attempt), False)
+        except (Problem, AnsweredMeanwhile) as refusal:  # the handle may be taken by the attempt that came first
+            before = await self._made_before(wanted, tenant, attempt)
+            if before is None and isinstance(refusal, Problem):
+                raise
+        if before is None:
+            raise _not_made()
+        return before
 
-    async def create(self, wanted: NewAccount, *, tenant: int, role: Role, by: Requester) -> Account:
-        """Return a new account, made by whoever may."""
+    async def _made_before(self, wanted: NewAccount, tenant: int, attempt: Attempt | None) -> SignedUp | None:
+        """Return whom an earlier attempt made, None without one; `Problem` when that was another request.
+
+        Of the password nothing is kept with the attempt: it is the account's, or the request is another one.
+        """
+        if attempt is None:
+            return None
+        async with self._database.transaction(tenant) as connection:
+            kept = await answered_before(connection, tenant=tenant, attempt=attempt)
+            account = await read_account(connection, kept.image) if kept is not None else None
+        if kept is None:
+            return None
+        if account is None or account.state is AccountState.DELETED:
+            message = "The account that this Idempotency-Key made was deleted since. Use a new key for another one."
+            raise Problem(Code.CONFLICT, message)
+        if not (await self._hasher.check(wanted.password or "", account.password_hash)).matches:
+            raise mismatch()
+        return SignedUp(account, again=True)
+
+    async def create(
+        self, wanted: NewAccount, *, tenant: int, role: Role, by: Requester, attempt: Attempt | None = None
+    ) -> Account:
+        """Return a new account, made by whoever may; `AnsweredMeanwhile` when another attempt came first."""
         async with self._turn(tenant, wanted.handle):
             await self._refuse_taken(tenant, wanted.handle)
             hashed = await self._hasher.hash(wanted.password) if wanted.password is not None else None
@@ -92,11 +136,12 @@ class SignUp:
                     async with self._database.transaction(tenant) as connection:
                         account = await self._insert(connection, wanted, tenant=tenant, role=role, hashed=hashed)
                         await record(connection, _entry(by, account))
+                        await keep_or_undo(connection, tenant=tenant, attempt=attempt, made=account.id)
                 except Clash:
                     continue
                 self._notifier.jobs_enqueued()
                 return account
-        raise Problem(Code.UNAVAILABLE, "The account could not be made. Try again.", retry_after=1)
+        raise _not_made()
 
     async def set_up(self, text: str, wanted: NewAccount, *, visitor: Visitor) -> tuple[Account, OpenedSession]:
         """Return the operator that the one-time link makes, signed in; `Problem` auth.link_invalid for another text."""
@@ -172,6 +217,10 @@ class SignUp:
 def _entry(by: Requester, account: Account) -> Entry:
     detail = {"role": account.role.value}
     return Entry(action=Action.SIGNED_UP, by=by, account=account.id, object=account_object(account.id), detail=detail)
+
+
+def _not_made() -> Problem:
+    return Problem(Code.UNAVAILABLE, "The account could not be made. Try again.", retry_after=1)
 
 
 def handle_taken() -> Problem:

@@ -32,6 +32,7 @@ from tintype.domain.attachment import attach, place_of
 from tintype.domain.audit import Action, Entry, Requester, image_object
 from tintype.domain.errors import Code, Problem
 from tintype.domain.idempotency import Attempt, IdempotencyKey, answer_again, fingerprint
+from tintype.domain.ids import bucket_of
 from tintype.domain.image import LIVE, Attachment, Image, State, move
 from tintype.domain.kind import UploadKind
 from tintype.domain.quota import DefaultQuotas, uploaded
@@ -177,7 +178,7 @@ class UploadImage:
 
     async def _accept(self, submission: Submission, clean: CleanBytes, attempt: _Attempt | None) -> Accepted | Repeated:
         for _ in range(ID_ATTEMPTS):
-            accepted = self._draw(submission, clean, attempt.what.key.bucket if attempt else None)
+            accepted = self._draw(submission, clean, _bucket(submission.actor, attempt))
             try:
                 accepted = await self._commit(accepted, clean, attempt, submission.by)
             except Clash:
@@ -264,6 +265,13 @@ def _attempt(repeatable: Repeatable | None, submission: Submission, source_sha25
     if repeatable is None:
         return None
     return _Attempt(Attempt(repeatable.key, submission.fingerprint(source_sha256)), repeatable.answer)
+
+
+def _bucket(actor: Actor | None, attempt: _Attempt | None) -> int | None:
+    """Return where the image has to lie: with its account, else with the answer that is kept, else anywhere (None)."""
+    if actor is not None and actor.account is not None:
+        return bucket_of(actor.account)
+    return attempt.what.key.bucket if attempt is not None else None
 
 
 async def _lock_place(connection: Connection, image: Image) -> int | None:

@@ -22,8 +22,9 @@ from tintype.usecases.export_account import ExportAccount
 from tintype.web.auth import Authenticator, Caller
 from tintype.web.client_address import Proxies
 from tintype.web.conditional import ByteRange, Unsatisfiable, parse_range
+from tintype.web.idempotency import attempt_of, replayed
 from tintype.web.image_json import utc_time
-from tintype.web.openapi import ExportFileOperation, problems
+from tintype.web.openapi import ExportFileOperation, RepeatableCreation, problems
 
 ApiRequest = Request[Any, Any, AppState]
 
@@ -81,14 +82,19 @@ class ExportApi:
     summary="Ask for everything that is kept of you",
     description="A zip with your originals and what is recorded, made by a job: one at a time, there for a week.",
     operation_id="exportAccount",
-    responses=problems(401, 403, 503),
+    operation_class=RepeatableCreation,
+    responses=problems(401, 403, 409, 503),
 )
 async def export_account(request: ApiRequest, api: NamedDependency[ExportApi]) -> Response[ExportJson]:
     """Begin an export, or return the one that is under way."""
     caller, account = await api.owner(request)
-    export = await api.export_account.request(tenant=caller.tenant, account=account, by=caller.requester)
+    attempt = attempt_of(request.headers, caller, "POST /account/export", {})
+    asked = await api.export_account.request(
+        tenant=caller.tenant, account=account, by=caller.requester, attempt=attempt
+    )
     location = {"location": f"{api.base_url(request)}/api/v1/account/export"}
-    return Response(_present(export, api.base_url(request)), status_code=202, headers={**_UNSHARED, **location})
+    headers = {**_UNSHARED, **location, **replayed(again=asked.again)}
+    return Response(_present(asked.export, api.base_url(request)), status_code=202, headers=headers)
 
 
 @get(

@@ -10,6 +10,7 @@ from litestar.openapi.spec.enums import OpenAPIType
 from tintype.domain.handle import MAX_CHARACTERS as MAX_HANDLE
 from tintype.domain.handle import MIN_CHARACTERS as MIN_HANDLE
 from tintype.domain.password import MAX_CHARACTERS, MIN_CHARACTERS
+from tintype.web.openapi import IDEMPOTENCY_KEY
 
 Properties = dict[str, Schema | Reference]
 
@@ -52,6 +53,7 @@ class SignUpOperation(Operation):
 
     def __post_init__(self) -> None:
         self.request_body = json_body(_PERSON, "handle", "email", "password")
+        self.parameters = [IDEMPOTENCY_KEY]
 
 
 @dataclass

@@ -25,7 +25,9 @@ from tintype.web.account_json import (
 )
 from tintype.web.account_openapi import DecideOperation, ProfileOperation, SetUpOperation, SignUpOperation
 from tintype.web.accounts_api import AccountsApi, account_headers
+from tintype.web.auth import Caller
 from tintype.web.conditional import parse_if_match
+from tintype.web.idempotency import attempt_of, replayed
 from tintype.web.images_api import UNSHARED, ApiRequest
 from tintype.web.json_body import Fields, read_json
 from tintype.web.openapi import problems
@@ -53,9 +55,12 @@ async def sign_up(request: ApiRequest, api: NamedDependency[AccountsApi]) -> Res
     if not api.sign_up_open:
         raise Problem(Code.AUTH_FORBIDDEN, "Sign-up is closed here. Ask the operator for an account.")
     wanted = _new_account(Fields(await read_json(request, api.body_limits), "handle", "email", "password"))
-    tenant = await api.authenticator.tenant_of(request.headers)
-    account = await api.sign_up(wanted, tenant=tenant, visitor=api.visitor(request))
-    return Response(present_own_account(account, NO_PICTURES), status_code=201, headers=account_headers(account))
+    visitor, tenant = api.visitor(request), await api.authenticator.tenant_of(request.headers)
+    said = {"handle": wanted.handle, "email": wanted.email.given}
+    attempt = attempt_of(request.headers, Caller(tenant, None, visitor.address), "POST /accounts", said)
+    made = await api.sign_up(wanted, tenant=tenant, visitor=visitor, attempt=attempt)
+    headers = {**account_headers(made.account), **replayed(again=made.again)}
+    return Response(present_own_account(made.account, NO_PICTURES), status_code=201, headers=headers)
 
 
 @post(

@@ -14,7 +14,6 @@ from tintype.domain.actor import EVERY_SCOPE, Actor, Scope
 from tintype.domain.api_key import MAX_KEY_NAME_CHARACTERS
 from tintype.domain.audit import Requester
 from tintype.domain.errors import Code, FieldError, Problem
-from tintype.domain.idempotency import Attempt, fingerprint, read_key
 from tintype.domain.ids import ACCOUNT_PREFIX, KEY_PREFIX, BadId, base62, parse_public_id, public_id
 from tintype.domain.tokens import Purpose
 from tintype.reads.api_keys import ApiKeys
@@ -22,6 +21,7 @@ from tintype.usecases.create_api_key import CreateApiKey, RepeatableKey, WantedK
 from tintype.usecases.revoke_api_key import RevokeApiKey
 from tintype.web.auth import Authenticator
 from tintype.web.client_address import Proxies
+from tintype.web.idempotency import REPLAYED, attempt_of, text_of
 from tintype.web.image_fields import check_expires_at, check_text, invalid
 from tintype.web.image_json import utc_time
 from tintype.web.openapi import RepeatableCreation, problems
@@ -140,7 +140,7 @@ async def create_key(request: ApiRequest, api: NamedDependency[KeysApi], data: K
         shown, headers = present_key(made.key), _UNSHARED
     else:
         shown = msgspec.json.decode(made.answer or "", type=KeyJson)
-        headers = {**_UNSHARED, "idempotent-replayed": "true"}
+        headers = {**_UNSHARED, **REPLAYED}
     answer = NewKeyJson(**msgspec.structs.asdict(shown), secret=made.token.reveal())
     return Response(answer, headers={**headers, "location": f"/api/v1/keys/{shown.id}"})
 
@@ -165,12 +165,8 @@ def _wanted(actor: Actor, data: KeyWanted) -> WantedKey:
 
 
 def _repeatable(request: ApiRequest, actor: Actor, data: KeyWanted) -> RepeatableKey | None:
-    values = request.headers.getall("idempotency-key", [])
-    key = read_key(values, actor.name)
-    if key is None:
-        return None
-    attempt = Attempt(key, fingerprint("POST /keys", msgspec.to_builtins(data)))
-    return RepeatableKey(attempt, values[0].strip(), _as_text)
+    attempt = attempt_of(request.headers, actor, "POST /keys", msgspec.to_builtins(data))
+    return RepeatableKey(attempt, text_of(request.headers), _as_text) if attempt is not None else None
 
 
 def _as_text(key: ApiKey) -> str:

@@ -88,6 +88,11 @@ class Caller:
         return self.actor.key if self.actor is not None else None
 
     @property
+    def account(self) -> int | None:
+        """Whose the session or the key is; None for a tenant's own key, and for nobody."""
+        return self.actor.account if self.actor is not None else None
+
+    @property
     def name(self) -> str:
         """Who this is among the tenant's callers, such as `key 42` or `address 192.0.2.1`."""
         return f"address {self.address}" if self.actor is None else self.actor.name

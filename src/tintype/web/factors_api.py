@@ -27,6 +27,7 @@ from tintype.web.accounts_api import AccountsApi
 from tintype.web.auth import Caller
 from tintype.web.images_api import ApiRequest
 from tintype.web.json_body import Fields, read_json
+from tintype.web.openapi import IDEMPOTENCY_KEY
 
 MAX_SECRET_CHARACTERS: Final = 1_000
 """Of a password or a code that is sent: nobody's is longer, and looking at it costs."""
@@ -135,11 +136,21 @@ class ProofOperation(Operation):
 
 
 @dataclass
+class RepeatableProofOperation(ProofOperation):
+    """Likewise; it makes something, and may be repeated."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.parameters = [IDEMPOTENCY_KEY]
+
+
+@dataclass
 class CodeOperation(Operation):
     """`POST /account/totp/confirm`."""
 
     def __post_init__(self) -> None:
         self.request_body = json_body({"code": text_schema("Six digits of the app.")}, "code")
+        self.parameters = [IDEMPOTENCY_KEY]
 
 
 _CREDENTIAL: Final = Schema(
@@ -154,6 +165,7 @@ class RegisterOperation(Operation):
 
     def __post_init__(self) -> None:
         self.request_body = json_body({"credential": _CREDENTIAL, "name": _NAME}, "credential")
+        self.parameters = [IDEMPOTENCY_KEY]
 
 
 @dataclass

@@ -15,15 +15,16 @@ from litestar.params import FromPath
 from tintype.db.variants import VariantRow
 from tintype.domain.errors import Code, FieldError, Problem
 from tintype.domain.format import Format
-from tintype.domain.idempotency import Attempt, fingerprint, read_key
+from tintype.domain.idempotency import Attempt
 from tintype.domain.image import SERVED, Image
 from tintype.domain.transform import Output, Variant
 from tintype.reads.delivery import DeliveryRecord
 from tintype.usecases.make_variants import MakeVariants
 from tintype.usecases.repeat_request import RepeatRequest
 from tintype.usecases.reprocess_image import ReprocessImage
+from tintype.web.idempotency import REPLAYED
 from tintype.web.image_json import ImageJson, VariantJson, present_image, present_variant
-from tintype.web.images_api import UNSHARED, ApiRequest, ImagesApi, change_request, headers_of, ref_of
+from tintype.web.images_api import UNSHARED, ApiRequest, ImagesApi, attempt_at, change_request, headers_of, ref_of
 from tintype.web.openapi import OwnerOperation, RepeatableOperation, problems
 
 SOON_SECONDS: Final = "1"
@@ -79,8 +80,7 @@ async def make_variants(
     variants = _wanted(record, data)
     attempt = await _attempt(request, work.images, image, data)
     if (kept := await work.repeat_request.answered_before(image.tenant, attempt)) is not None:
-        headers = {"idempotent-replayed": "true", **UNSHARED}
-        return Response(msgspec.json.decode(kept, type=VariantsMade), headers=headers)
+        return Response(msgspec.json.decode(kept, type=VariantsMade), headers={**REPLAYED, **UNSHARED})
     base_url = work.images.base_url(request)
     try:
         async with asyncio.timeout(MAKE_SECONDS):
@@ -97,12 +97,8 @@ async def make_variants(
 
 
 async def _attempt(request: ApiRequest, api: ImagesApi, image: Image, data: VariantsWanted) -> Attempt | None:
-    values = request.headers.getall("idempotency-key", [])
-    if not values:
-        return None
-    key = read_key(values, (await api.caller(request)).name)
     said = {"version": image.version, "preset": data.preset, "format": data.format}
-    return Attempt(key, fingerprint(f"POST /images/{image.ref}/variants", said)) if key else None
+    return await attempt_at(request, api, f"POST /images/{image.ref}/variants", said)
 
 
 def _wanted(record: DeliveryRecord, data: VariantsWanted) -> list[Variant]:

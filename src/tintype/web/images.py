@@ -11,7 +11,6 @@ from litestar.params import FromPath, QueryParameter
 from tintype.domain.actor import Scope
 from tintype.domain.change import entity_tag
 from tintype.domain.errors import Code, FieldError, Problem
-from tintype.domain.idempotency import read_key
 from tintype.domain.kind import UploadKind
 from tintype.domain.tokens import Purpose, parse_token
 from tintype.domain.transform import Output, Variant
@@ -22,6 +21,7 @@ from tintype.usecases.upload_image import Accepted, Repeatable, Repeated
 from tintype.web.auth import Caller
 from tintype.web.body import RequestBody
 from tintype.web.conditional import names
+from tintype.web.idempotency import key_of
 from tintype.web.image_changes import change_image
 from tintype.web.image_content import replace_content
 from tintype.web.image_hold import hold_image, release_image
@@ -97,7 +97,7 @@ async def _answer(
 
 
 def _repeatable(request: ApiRequest, caller: Caller, base_url: str) -> Repeatable | None:
-    key = read_key(request.headers.getall("idempotency-key", []), caller.name)
+    key = key_of(request.headers, caller)
     return Repeatable(key, lambda accepted: write_down(accepted, base_url)) if key else None
 
 

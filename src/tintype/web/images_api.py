@@ -1,5 +1,6 @@
 """What the handlers of `/api/v1/images` have in common: what they work with, who asks, which image is meant."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -9,6 +10,7 @@ from litestar.datastructures import State as AppState
 from tintype.domain.actor import Scope
 from tintype.domain.change import ChangeRequest, entity_tag, expired, owns
 from tintype.domain.errors import Code, Problem
+from tintype.domain.idempotency import Attempt
 from tintype.domain.ids import BadId, ImageRef
 from tintype.domain.image import Image, State
 from tintype.domain.tokens import Purpose, Token, parse_token
@@ -31,6 +33,7 @@ from tintype.web.auth import Authenticator, Caller, Credentials
 from tintype.web.body import BodyLimits
 from tintype.web.client_address import Proxies
 from tintype.web.conditional import parse_if_match
+from tintype.web.idempotency import attempt_of
 from tintype.web.upload_gate import UploadGate
 
 ApiRequest = Request[Any, Any, AppState]
@@ -129,6 +132,13 @@ async def change_request(
         expected=parse_if_match(request.headers.get("if-match")),
         address=api.authenticator.noted(api.address(request)),
     )
+
+
+async def attempt_at(request: ApiRequest, api: ImagesApi, operation: str, said: Mapping[str, object]) -> Attempt | None:
+    """Return which attempt at `operation` the request is, None without an Idempotency-Key."""
+    if "idempotency-key" not in request.headers:
+        return None
+    return attempt_of(request.headers, await api.caller(request), operation, said)
 
 
 def ref_of(image_id: str) -> ImageRef:

@@ -20,6 +20,7 @@ from tintype.web.factors_api import (
     RegisterOperation,
     options_of,
 )
+from tintype.web.idempotency import attempt_of, replayed
 from tintype.web.image_json import utc_time
 from tintype.web.images_api import UNSHARED, ApiRequest
 from tintype.web.json_body import Fields
@@ -98,8 +99,9 @@ async def create_passkey(request: ApiRequest, api: NamedDependency[FactorsApi]) 
     own, fields = await api.own(request), await api.fields(request, "credential", "name")
     credential, name = _credential(fields), _name(fields) if "name" in fields else "Passkey"
     fields.done()
-    passkey = await api.passkeys.register(api.site(request), own, credential, name=name)
-    return Response(present_passkey(passkey), headers=UNSHARED)
+    attempt = attempt_of(request.headers, own, "POST /account/passkeys", {"credential": credential, "name": name})
+    made = await api.passkeys.register(api.site(request), own, credential, name=name, attempt=attempt)
+    return Response(present_passkey(made.passkey), headers={**UNSHARED, **replayed(again=made.again)})
 
 
 @patch(

@@ -16,10 +16,11 @@ from tintype.domain.image import Image
 from tintype.domain.signing import LONGEST_SECONDS, SHORTEST_SECONDS, USUAL_SECONDS, signed_url
 from tintype.domain.transform import Preset
 from tintype.usecases.sign_url import SignUrl
+from tintype.web.idempotency import replayed
 from tintype.web.image_fields import invalid
 from tintype.web.image_json import utc_time
-from tintype.web.images_api import UNSHARED, ApiRequest, ImagesApi, change_request, ref_of
-from tintype.web.openapi import OwnerOperation, problems
+from tintype.web.images_api import UNSHARED, ApiRequest, ImagesApi, attempt_at, change_request, ref_of
+from tintype.web.openapi import RepeatableOperation, problems
 
 ORIGINAL: Final = "original"
 
@@ -43,7 +44,7 @@ class SignedUrlJson(msgspec.Struct):
     "/images/{image_id:str}/signed-url",
     status_code=201,
     operation_id="signUrl",
-    operation_class=OwnerOperation,
+    operation_class=RepeatableOperation,
     summary="Hand on an image until a time",
     description="An address that opens one size of the image, without any credential. `expires_in` is in seconds, an "
     "hour unless it is said; the end is rounded up, so that everybody who asks within a minute (or ten, or an hour, as "
@@ -63,14 +64,16 @@ async def sign_url(
     record = await images.records.get(ref_of(image_id))
     change.permitted(record.image)  # who may not is told so before they are told of sizes
     name = _name(record.image, data, record.presets)
-    signing = await story(change, name, data.expires_in)
+    said = {"name": name, "expires_in": data.expires_in}
+    attempt = await attempt_at(request, images, f"POST /images/{record.image.ref}/signed-url", said)
+    signing = await story(change, name, data.expires_in, attempt)
     image = signing.image
     path = f"/i/{image.ref}/{name}"
     url = images.base_url(request) + signed_url(signing.key, path, image.version, signing.expires)
     ends = datetime.fromtimestamp(signing.expires, UTC)
     if image.expires_at is not None:
         ends = min(ends, image.expires_at)
-    return Response(SignedUrlJson(url, utc_time(ends)), headers=UNSHARED)
+    return Response(SignedUrlJson(url, utc_time(ends)), headers={**UNSHARED, **replayed(again=signing.again)})
 
 
 def _refuse_length(seconds: int) -> None:

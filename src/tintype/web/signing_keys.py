@@ -12,12 +12,12 @@ from litestar.params import FromPath
 from tintype.domain.actor import Actor, Scope
 from tintype.domain.audit import Requester
 from tintype.domain.errors import Code, Problem
-from tintype.domain.idempotency import read_key
 from tintype.domain.signing import KeyState
 from tintype.storage.signing_keys import SigningKeys
 from tintype.usecases.retire_signing_key import RetireSigningKey
 from tintype.web.auth import Authenticator
 from tintype.web.client_address import Proxies
+from tintype.web.idempotency import attempt_of, replayed
 from tintype.web.image_json import utc_time
 from tintype.web.images_api import UNSHARED
 from tintype.web.openapi import RepeatableCreation, problems
@@ -96,14 +96,14 @@ async def list_signing_keys(request: ApiRequest, api: NamedDependency[SigningKey
 async def rotate_signing_key(request: ApiRequest, api: NamedDependency[SigningKeysApi]) -> Response[NewSigningKeyJson]:
     """Return the new key with its secret."""
     actor, by = await api.operator(request)
-    again = read_key(request.headers.getall("idempotency-key", []), actor.name)
-    made = await api.keys.rotate(actor.tenant, again.digest if again else None, by)
+    attempt = attempt_of(request.headers, actor, "POST /signing-keys", {})
+    made = await api.keys.rotate(actor.tenant, attempt, by)
     secret = base64.urlsafe_b64encode(made.key.secret).rstrip(b"=").decode()
     return Response(
         NewSigningKeyJson(
             kid=made.row.kid, state=made.row.state, created_at=utc_time(made.row.created_at), secret=secret
         ),
-        headers=UNSHARED,
+        headers={**UNSHARED, **replayed(again=made.again)},
     )
 
 

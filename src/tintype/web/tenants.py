@@ -13,7 +13,6 @@ from tintype.domain import tenant as moves
 from tintype.domain.actor import Actor, Scope
 from tintype.domain.audit import Requester
 from tintype.domain.errors import Code, Problem
-from tintype.domain.idempotency import Attempt, fingerprint, read_key
 from tintype.domain.ids import KEY_PREFIX, TENANT_PREFIX, BadId, parse_public_id, public_id
 from tintype.domain.tenant import Tenant, TenantState, manages_all
 from tintype.kind_settings import KindTables
@@ -24,6 +23,7 @@ from tintype.usecases.create_tenant import CreateTenant, MadeTenant, RepeatableT
 from tintype.web.auth import Authenticator
 from tintype.web.client_address import Proxies
 from tintype.web.conditional import parse_if_match
+from tintype.web.idempotency import REPLAYED, attempt_of, text_of
 from tintype.web.image_json import utc_time
 from tintype.web.openapi import problems
 from tintype.web.tenant_fields import changed_tenant, new_tenant, refuse_installation_fields
@@ -196,16 +196,12 @@ async def create_tenant(
 def _made(made: MadeTenant) -> tuple[TenantJson, dict[str, str]]:
     if made.tenant is not None:
         return present_tenant(made.tenant), {"etag": made.tenant.etag}
-    return msgspec.json.decode(made.answer or "", type=TenantJson), {"idempotent-replayed": "true"}
+    return msgspec.json.decode(made.answer or "", type=TenantJson), REPLAYED
 
 
 def _repeatable(request: ApiRequest, actor: Actor, given: dict[str, Any]) -> RepeatableTenant | None:
-    values = request.headers.getall("idempotency-key", [])
-    key = read_key(values, actor.name)
-    if key is None:
-        return None
-    attempt = Attempt(key, fingerprint("POST /tenants", given))
-    return RepeatableTenant(attempt, values[0].strip(), _as_text)
+    attempt = attempt_of(request.headers, actor, "POST /tenants", given)
+    return RepeatableTenant(attempt, text_of(request.headers), _as_text) if attempt is not None else None
 
 
 def _as_text(tenant: Tenant) -> str:

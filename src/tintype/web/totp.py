@@ -4,7 +4,8 @@ import msgspec
 from litestar import Response, delete, get, post
 from litestar.di import NamedDependency
 
-from tintype.web.factors_api import CodeOperation, FactorsApi, ProofOperation
+from tintype.web.factors_api import CodeOperation, FactorsApi, ProofOperation, RepeatableProofOperation
+from tintype.web.idempotency import replayed, secret_attempt_of
 from tintype.web.images_api import UNSHARED, ApiRequest
 from tintype.web.openapi import problems
 
@@ -47,7 +48,7 @@ async def get_totp(request: ApiRequest, api: NamedDependency[FactorsApi]) -> Res
     request_max_body_size=None,
     status_code=201,
     operation_id="beginTotp",
-    operation_class=ProofOperation,
+    operation_class=RepeatableProofOperation,
     summary="Begin to set an authenticator app up",
     description="Nothing is asked for at sign-in before a code confirmed that the app works.",
     responses=problems(401, 403, 404, 408, 409, 413, 422, 429, 503),
@@ -56,8 +57,11 @@ async def begin_totp(request: ApiRequest, api: NamedDependency[FactorsApi]) -> R
     """Return what the app is set up with."""
     own, factors, _ = await api.proved(request)
     host = api.site(request).host or "Tintype"
-    enrolment = await api.second_factor.begin(own, name=factors.handle, issuer=host.replace(":", "."))
-    return Response(EnrolmentJson(enrolment.secret, enrolment.uri), headers=UNSHARED)
+    repeatable = secret_attempt_of(request.headers, own, "POST /account/totp")
+    issuer = host.replace(":", ".")
+    enrolment = await api.second_factor.begin(own, name=factors.handle, issuer=issuer, repeatable=repeatable)
+    headers = {**UNSHARED, **replayed(again=enrolment.again)}
+    return Response(EnrolmentJson(enrolment.secret, enrolment.uri), headers=headers)
 
 
 @post(
@@ -75,8 +79,9 @@ async def confirm_totp(request: ApiRequest, api: NamedDependency[FactorsApi]) ->
     own, fields = await api.own(request), await api.fields(request, "code")
     code = fields.text("code")
     fields.done()
-    codes = await api.second_factor.confirm(own, code)
-    return Response(RecoveryCodesJson(codes), headers=UNSHARED)
+    repeatable = secret_attempt_of(request.headers, own, "POST /account/totp/confirm", {"code": code})
+    made = await api.second_factor.confirm(own, code, repeatable)
+    return Response(RecoveryCodesJson(made.codes), headers={**UNSHARED, **replayed(again=made.again)})
 
 
 @post(
@@ -84,7 +89,7 @@ async def confirm_totp(request: ApiRequest, api: NamedDependency[FactorsApi]) ->
     request_max_body_size=None,
     status_code=201,
     operation_id="remakeRecoveryCodes",
-    operation_class=ProofOperation,
+    operation_class=RepeatableProofOperation,
     summary="Make new recovery codes",
     description="Those of before count no more.",
     responses=problems(401, 403, 404, 408, 409, 413, 422, 429, 503),
@@ -92,8 +97,9 @@ async def confirm_totp(request: ApiRequest, api: NamedDependency[FactorsApi]) ->
 async def remake_recovery_codes(request: ApiRequest, api: NamedDependency[FactorsApi]) -> Response[RecoveryCodesJson]:
     """Return new codes."""
     own, _, _ = await api.proved(request)
-    codes = await api.second_factor.remake_codes(own)
-    return Response(RecoveryCodesJson(codes), headers=UNSHARED)
+    repeatable = secret_attempt_of(request.headers, own, "POST /account/totp/recovery-codes")
+    made = await api.second_factor.remake_codes(own, repeatable)
+    return Response(RecoveryCodesJson(made.codes), headers={**UNSHARED, **replayed(again=made.again)})
 
 
 @delete(
