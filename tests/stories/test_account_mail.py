@@ -28,6 +28,7 @@ from tintype.usecases.sign_in import SignIn, SignInAttempt
 API: Final = "/api/v1"
 ANOTHER: Final = "lanterns argue about geometry"
 MAIL_SECONDS: Final = 15.0
+RESET_ASKED: Final = "account.password_reset_asked"
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +63,10 @@ def token_in(product: Product, to: str, kind: str, number: int = 0) -> str:
     found = re.search(r"#(tt\w+)", mails(product, to, kind)[number])
     assert found
     return found[1]
+
+
+def account_of(person: people.Person) -> str:
+    return str(person.client.get(f"{API}/account").json()["id"])
 
 
 def reset(product: Product, **fields: str) -> httpx.Response:
@@ -108,6 +113,12 @@ def test_a_reset_is_answered_alike_for_everybody_and_its_link_signs_everybody_ou
     assert (known.status_code, known.json()) == (unknown.status_code, unknown.json())
     assert known.status_code == 202
     token = token_in(product, person.email, "password_reset")
+    entries = product.query("SELECT account, address, object FROM audit_log WHERE action = %s", RESET_ASKED)
+    shown = person.client.get(f"{API}/account/audit").json()["items"]
+    assert [(entry[1], entry[2]) for entry in entries] == [
+        (product.stranger.headers["x-forwarded-for"], account_of(person))
+    ]
+    assert RESET_ASKED in [entry["action"] for entry in shown]  # its owner reads of it
     assert mails(product, "nobody@people.example") == []
     weak = reset(product, token=token, password="forgetful1234")  # noqa: S106 -- of nobody
     assert assert_problem(weak, 422, "request.invalid")["errors"][0]["field"] == "password"

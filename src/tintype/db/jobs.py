@@ -104,9 +104,12 @@ async def enqueue_send_mail(connection: Connection, *, tenant: int, mail: int) -
     await _enqueue(connection, Task.SEND_MAIL, Priority.MAIL, {"tenant": tenant, "mail": mail})
 
 
-async def enqueue_ask_password_reset(connection: Connection, *, tenant: int, email: str) -> None:
-    """Have the account with this address (in its normal form) written to, if there is one: whoever asks learns not."""
-    arguments: dict[str, object] = {"tenant": tenant, "email": email}
+async def enqueue_ask_password_reset(connection: Connection, *, tenant: int, email: str, noted: str | None) -> None:
+    """Have the account with this address (in its normal form) written to, if there is one: whoever asks learns not.
+
+    `noted` is from where it was asked, as far as that may be written down.
+    """
+    arguments: dict[str, object] = {"tenant": tenant, "email": email, "noted": noted}
     await _enqueue(connection, Task.ASK_PASSWORD_RESET, Priority.MAIL, arguments)
 
 

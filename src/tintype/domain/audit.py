@@ -32,6 +32,7 @@ class Action(StrEnum):
     EMAIL_CHANGED = "account.email_changed"
     PASSWORD_CHANGED = "account.password_changed"  # noqa: S105 -- an action
     PASSWORD_RESET = "account.password_reset"  # noqa: S105 -- likewise
+    PASSWORD_RESET_ASKED = "account.password_reset_asked"  # noqa: S105 -- likewise
     PROFILE_CHANGED = "account.profile_changed"
     ROLE_CHANGED = "account.role_changed"
     SUSPENDED = "account.suspended"

@@ -94,21 +94,29 @@ class ChangePassword:
             await record(connection, _entry(Action.PASSWORD_CHANGED, by, account))
         self._notifier.jobs_enqueued()
 
-    async def ask(self, tenant: int, email: EmailAddress, *, address: str) -> None:
-        """Have whoever has the address sent a link, if anybody has. What that takes tells nothing."""
+    async def ask(self, tenant: int, email: EmailAddress, *, address: str, noted: str | None) -> None:
+        """Have whoever has the address sent a link, if anybody has. What that takes tells nothing.
+
+        `address` is as addresses are counted, `noted` as much of it as may be written down.
+        """
         async with self._database.transaction(tenant) as connection:
             await self._limits.take(connection, tenant=tenant, charges=mail_charges(address=address))
-            await enqueue_ask_password_reset(connection, tenant=tenant, email=email.normal)
+            await enqueue_ask_password_reset(connection, tenant=tenant, email=email.normal, noted=noted)
         self._notifier.jobs_enqueued()
 
-    async def write(self, *, tenant: int, email: str) -> None:
-        """Send the link: a job. Run twice, it writes once: an account gets one such mail in a while."""
+    async def write(self, *, tenant: int, email: str, noted: str | None = None) -> None:
+        """Send the link, and note who was sent one and from where it was asked: a job.
+
+        Run twice, it writes once: an account gets one such mail in a while, so nobody fills its log either.
+        """
         await self._clock.refresh()
         async with self._database.transaction(tenant) as connection:
             found = await account_of_email(connection, tenant=tenant, email=email)
             account = await read_account(connection, found) if found is not None else None
-            if account is not None and account.state is not AccountState.DELETED:
-                await self.write_link(connection, account)
+            known = account is not None and account.state is not AccountState.DELETED
+            if account is not None and known and await self.write_link(connection, account):
+                asked = _entry(Action.PASSWORD_RESET_ASKED, Requester(address=noted), account)
+                await record(connection, asked)
         self._notifier.jobs_enqueued()
 
     async def write_link(self, connection: Connection, account: Account) -> bool:

@@ -8,6 +8,7 @@ the end of it: trying again helps nobody.
 from tintype.db.accounts import read_account
 from tintype.db.mails import note_sent, waiting_mail
 from tintype.db.pool import Database
+from tintype.domain.account import AccountState
 from tintype.domain.ids import base62
 from tintype.domain.mail import PURPOSES, compose, link_of
 from tintype.domain.tokens import derive_token
@@ -29,7 +30,7 @@ class SendMail:
         async with self._database.transaction(tenant) as connection:
             waiting = await waiting_mail(connection, mail)
             account = await read_account(connection, waiting.account) if waiting is not None else None
-        if waiting is None or account is None:
+        if waiting is None or account is None or account.state is AccountState.DELETED:  # who left is told nothing more
             return
         purpose = PURPOSES.get(waiting.kind)
         token = derive_token(self._server_key, purpose, waiting.id).reveal() if purpose is not None else None

@@ -96,9 +96,8 @@ async def reset_password(request: ApiRequest, api: NamedDependency[AccountsApi])
     if "token" not in fields:
         email = email_of(fields)
         fields.done()
-        await api.change_password.ask(
-            await api.authenticator.tenant_of(request.headers), email, address=visitor.address
-        )
+        tenant = await api.authenticator.tenant_of(request.headers)
+        await api.change_password.ask(tenant, email, address=visitor.address, noted=visitor.noted)
         return Response(ToldJson(_ON_ITS_WAY), status_code=202, headers=UNSHARED)
     token = fields.text("token")
     fields.done()
