@@ -17,6 +17,7 @@ from tintype.adapters.view_journal import MappedViewJournal
 from tintype.bootstrap_blobs import blob_store, staging
 from tintype.bootstrap_factors import recognition_of
 from tintype.bootstrap_origin import hsts_of, origin
+from tintype.bootstrap_outgoing import sources_of
 from tintype.bootstrap_people import Beneath, password_hasher, people_jobs, people_routes, people_tasks
 from tintype.bootstrap_privacy import Foundation, account_deleter, privacy_jobs, privacy_routes, privacy_sweep
 from tintype.bootstrap_tenants import change_listener, limits_of_host, tenant_routes_of, tenants_of
@@ -311,6 +312,7 @@ def _images_api(
         usage=usage,
         authenticator=authenticator,
         gate=upload_gate(settings, parts.database),
+        sources=sources_of(settings),
         proxies=Proxies(settings.trusted_proxies, ForwardedHeader(settings.forwarded_header)),
         metrics=parts.metrics,
         tenants=parts.tenants,

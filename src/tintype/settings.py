@@ -18,6 +18,7 @@ from tintype.domain.quota import DefaultQuotas, Quota
 from tintype.domain.rate_limit import RateLimit, Scope, Unit
 from tintype.kind_settings import NAMED_TABLES, TABLE_EXPECTED, KindTables, put_named, read_kinds
 from tintype.settings_oidc import OIDC_KEYS, OidcSettings, read_oidc
+from tintype.settings_outgoing import OutgoingSettings, WebhookSettings, read_outgoing, read_webhooks
 from tintype.settings_reader import Reader
 from tintype.settings_security import VARIABLES, EncryptionSettings, TlsSettings, read_encryption, read_tls
 from tintype.settings_values import (
@@ -180,6 +181,8 @@ class Settings:
     kinds: dict[str, UploadKind]
     encryption: EncryptionSettings = field(repr=False)
     tls: TlsSettings
+    outgoing: OutgoingSettings
+    webhooks: WebhookSettings
     oidc: dict[str, OidcSettings]
     """Where people sign in elsewhere, by the name that addresses have."""
 
@@ -326,6 +329,8 @@ def _build(read: Reader) -> Settings:
         kinds=read_kinds(read),
         encryption=read_encryption(read),
         tls=read_tls(read),
+        outgoing=read_outgoing(read),
+        webhooks=read_webhooks(read),
         accounts=AccountSettings(
             sign_up=read.read("accounts.sign_up", switch, True),
             hash_threads=read.read("accounts.hash_threads", whole(1, 64), 2),

@@ -151,12 +151,6 @@ def test_a_query_of_a_hundred_fields_cannot_be_read(product: Product) -> None:
     assert_problem(answer, 400, "request.unreadable")
 
 
-def test_a_url_to_import_from_is_refused_as_a_field(product: Product) -> None:
-    assert refused_fields(product.client.post(IMAGES, json={"source_url": "http://example.org/a.jpg"})) == [
-        "source_url"
-    ]
-
-
 def test_json_that_is_none_is_refused_alike(product: Product) -> None:
     answer = product.client.post(IMAGES, content=b"{", headers={"content-type": "application/json"})
     assert answer.status_code in {400, 422}

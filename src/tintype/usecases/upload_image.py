@@ -11,7 +11,7 @@ undone by the last statement of its transaction, and its bytes are removed.
 import secrets
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import timedelta
 from typing import Final
 
@@ -63,20 +63,27 @@ class Submission:
     """Of the file, when the caller knows it: other bytes are refused."""
     address: str | None = None
     """Where the caller is, as far as that may be written down."""
+    source_url: str | None = field(default=None, repr=False)
+    """Where the bytes are fetched, when they do not come in the request."""
 
     @property
     def by(self) -> Requester:
         """Who sends it, as the audit log knows them."""
         return Requester(self.actor, self.address)
 
-    def fingerprint(self, source_sha256: bytes) -> bytes:
-        """Return what tells this upload, of a file with that SHA-256, from another one of the same caller."""
-        said = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in _NOT_SAID}
-        return fingerprint("POST /images", said | {"kind": self.kind.name}, source_sha256)
+    def fingerprint(self, source_sha256: bytes | None) -> bytes:
+        """Return what tells this upload, of a file with that SHA-256, from another one of the same caller.
+
+        What is fetched is told by where it lies: at its address there may be other bytes, or none, the next time.
+        """
+        said = {known.name: getattr(self, known.name) for known in fields(self) if known.name not in _NOT_SAID}
+        fetched = {"source_url": self.source_url, "sha256": self.sha256} if self.source_url is not None else {}
+        told = None if fetched else source_sha256
+        return fingerprint("POST /images", said | {"kind": self.kind.name} | fetched, told)
 
 
-_NOT_SAID: Final = frozenset({"tenant", "actor", "sha256", "address"})
-"""Who says it, and what the file's own digest says."""
+_NOT_SAID: Final = frozenset({"tenant", "actor", "sha256", "address", "source_url"})
+"""Who says it, what the file's own digest says, and what only some uploads have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +111,8 @@ class Repeatable:
 
     key: IdempotencyKey
     answer: Callable[[Accepted], str]
+    said: Submission | None = None
+    """What is said, when that is complete before any byte comes: bytes are fetched for no repetition."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +155,10 @@ class UploadImage:
         `Repeated` when the request's key had its answer before: then nothing was done.
         """
         await self._clock.refresh()
+        if repeatable is not None and (said := repeatable.said) is not None:
+            repeated = await self._repeat(said, _attempt(repeatable, said, None))
+            if repeated is not None:
+                return repeated
         async with self._intake.receive(incoming) as received:
             submission = received.submission
             attempt = _attempt(repeatable, submission, received.source_sha256)
@@ -261,7 +274,7 @@ class UploadImage:
         return accepted
 
 
-def _attempt(repeatable: Repeatable | None, submission: Submission, source_sha256: bytes) -> _Attempt | None:
+def _attempt(repeatable: Repeatable | None, submission: Submission, source_sha256: bytes | None) -> _Attempt | None:
     if repeatable is None:
         return None
     return _Attempt(Attempt(repeatable.key, submission.fingerprint(source_sha256)), repeatable.answer)

@@ -10,21 +10,21 @@ from litestar.params import FromPath, QueryParameter
 
 from tintype.domain.actor import Scope
 from tintype.domain.change import entity_tag
-from tintype.domain.errors import Code, FieldError, Problem
+from tintype.domain.errors import Code, Problem
 from tintype.domain.kind import UploadKind
 from tintype.domain.tokens import Purpose, parse_token
 from tintype.domain.transform import Output, Variant
 from tintype.reads.delivery import DeliveryRecord
 from tintype.reads.tenants import TenantSettings
 from tintype.storage.intake import refuse_if_longer
-from tintype.usecases.upload_image import Accepted, Repeatable, Repeated
+from tintype.usecases.upload_image import Accepted, Repeated
 from tintype.web.auth import Caller
 from tintype.web.body import RequestBody
 from tintype.web.conditional import names
-from tintype.web.idempotency import key_of
 from tintype.web.image_changes import change_image
 from tintype.web.image_content import replace_content
 from tintype.web.image_hold import hold_image, release_image
+from tintype.web.image_import import import_image, is_json, repeatable
 from tintype.web.image_json import ImageJson, VariantJson, present_image, present_variant
 from tintype.web.image_list import list_images
 from tintype.web.image_receipt import get_receipt
@@ -34,7 +34,7 @@ from tintype.web.openapi import LookOperation, UploadOperation, problems
 from tintype.web.preference import parse_preferences
 from tintype.web.rate_limit_fields import rate_limit_headers
 from tintype.web.receiving import form_boundary, query_fields, receiving
-from tintype.web.upload_answer import REPEATED_HEADERS, show_accepted, show_repeated, write_down
+from tintype.web.upload_answer import REPEATED_HEADERS, show_accepted, show_repeated
 from tintype.web.upload_request import FormUpload, RawUpload, UploadRequest
 from tintype.web.waiting import come_again, settled
 
@@ -44,7 +44,8 @@ from tintype.web.waiting import come_again, settled
     request_max_body_size=None,
     status_code=201,
     summary="Upload an image",
-    description="A form with the field `file`, or the file itself as the body with the fields in the query. "
+    description="A form with the field `file`, or the file itself as the body with the fields in the query, or JSON "
+    "with a `source_url` that the server fetches the file from. "
     "`RateLimit` and `RateLimit-Policy` tell how much more the sender may send.",
     operation_id="createImage",
     operation_class=UploadOperation,
@@ -56,11 +57,14 @@ async def create_image(request: ApiRequest, api: NamedDependency[ImagesApi]) -> 
         caller = await api.caller(request)
         tenant = await api.tenants.get(caller.tenant)
         _refuse_stranger(tenant, caller)
+        if is_json(request):
+            outcome, standings = await import_image(request, api, body, caller)
+            return await _answer(request, api, outcome, rate_limit_headers(standings))
         async with api.gate.admit(caller, body) as standings:
             await api.usage.refuse_if_full(caller.tenant, caller.actor.account if caller.actor else None)
             incoming = _incoming(request, body, tenant.kinds, caller)
             refuse_if_longer((body.declared or 0) - incoming.beside_file, incoming.kinds())
-            outcome = await api.upload_image(incoming, _repeatable(request, caller, api.base_url(request)))
+            outcome = await api.upload_image(incoming, repeatable(request, caller, api.base_url(request)))
     return await _answer(request, api, outcome, rate_limit_headers(standings))
 
 
@@ -72,9 +76,6 @@ def _refuse_stranger(tenant: TenantSettings, caller: Caller) -> None:
 
 
 def _incoming(request: ApiRequest, body: RequestBody, kinds: Mapping[str, UploadKind], caller: Caller) -> UploadRequest:
-    if request.headers.get("content-type", "").startswith("application/json"):
-        message = "Import by URL is not there yet. Send the file itself."
-        raise Problem(Code.REQUEST_INVALID, message, errors=(FieldError("source_url", message),))
     boundary = form_boundary(request)
     if boundary is not None:
         return FormUpload(body, query_fields(request), kinds, caller, boundary=boundary)
@@ -94,11 +95,6 @@ async def _answer(
         headers = {**headers_of(image), **preferences.applied}
     location = {"location": f"{base_url}/api/v1/images/{shown.id}"}
     return Response(shown, headers={**location, **headers, **allowances})
-
-
-def _repeatable(request: ApiRequest, caller: Caller, base_url: str) -> Repeatable | None:
-    key = key_of(request.headers, caller)
-    return Repeatable(key, lambda accepted: write_down(accepted, base_url)) if key else None
 
 
 @get(

@@ -34,6 +34,7 @@ from tintype.web.body import BodyLimits
 from tintype.web.client_address import Proxies
 from tintype.web.conditional import parse_if_match
 from tintype.web.idempotency import attempt_of
+from tintype.web.source_upload import Sources
 from tintype.web.upload_gate import UploadGate
 
 ApiRequest = Request[Any, Any, AppState]
@@ -60,6 +61,7 @@ class ImagesApi:
     usage: Usage
     authenticator: Authenticator
     gate: UploadGate
+    sources: Sources
     proxies: Proxies
     metrics: Metrics
     tenants: Tenants

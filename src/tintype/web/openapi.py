@@ -61,6 +61,19 @@ _FIELDS: Final = {
 }
 _FILE: Final = Schema(type=OpenAPIType.STRING, format=OpenAPIFormat.BINARY, description="The image.")
 
+_SOURCE: Final = Schema(
+    type=OpenAPIType.OBJECT,
+    properties={
+        "source_url": Schema(type=OpenAPIType.STRING, format=OpenAPIFormat.URL, description="Where the file lies."),
+        **_FIELDS,
+        "tags": Schema(type=OpenAPIType.ARRAY, description="Up to 30 tags.", items=Schema(type=OpenAPIType.STRING)),
+        "is_public": Schema(type=OpenAPIType.BOOLEAN, description="false is `unlisted`."),
+        "expires_in": Schema(type=OpenAPIType.INTEGER, description="For how many seconds the image is kept."),
+    },
+    required=["source_url"],
+    additional_properties=False,
+)
+
 
 @dataclass
 class UploadOperation(Operation):
@@ -69,8 +82,10 @@ class UploadOperation(Operation):
     def __post_init__(self) -> None:
         form = Schema(type=OpenAPIType.OBJECT, properties={"file": _FILE, **_FIELDS}, required=["file"])
         raw = {fmt.media_type: OpenAPIMediaType(schema=_FILE) for fmt in Format}
+        by_url = OpenAPIMediaType(schema=_SOURCE)
         self.request_body = RequestBody(
-            content={"multipart/form-data": OpenAPIMediaType(schema=form), **raw}, required=True
+            content={"multipart/form-data": OpenAPIMediaType(schema=form), "application/json": by_url, **raw},
+            required=True,
         )
         self.parameters = [
             ParameterSpec(name=name, param_in="query", schema=schema, description=schema.description)

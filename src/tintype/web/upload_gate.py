@@ -29,3 +29,7 @@ class UploadGate:
             finally:
                 if body.declared is None:
                     await self._limiter.charge_afterwards(caller, body.received)
+
+    async def charge_fetched(self, caller: Caller, size: int) -> None:
+        """Charge for bytes that came from elsewhere on the caller's behalf."""
+        await self._limiter.charge_afterwards(caller, size)

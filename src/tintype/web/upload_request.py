@@ -5,6 +5,8 @@ is known, the file may be as long as the longest kind allows; its own limit is c
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import replace
 from typing import Final
 
 from tintype.domain.digest import BadDigest, parse_hex_sha256
@@ -64,9 +66,7 @@ class UploadRequest:
         return _check(self._given, kinds[0] if len(kinds) == 1 else self._kind(DEFAULT_KIND), self._caller)
 
     def _kind(self, name: str) -> UploadKind:
-        if name not in self._kinds:
-            raise invalid([FieldError("kind", f"There is no kind {name[:40]!r}; there are {', '.join(self._kinds)}.")])
-        return self._kinds[name]
+        return _kind_in(self._kinds, name)
 
 
 class RawUpload(UploadRequest):
@@ -100,9 +100,36 @@ class FormUpload(UploadRequest):
         return self._form.chunks()
 
 
-def _check(given: Sequence[tuple[str, str]], kind: UploadKind, caller: Caller) -> Submission:
-    errors: list[FieldError] = []
-    values = read_once([pair for pair in given if pair[0] != "tags"], _FIELDS, errors)
+def read_submission(
+    given: Sequence[tuple[str, str]],
+    kinds: Mapping[str, UploadKind],
+    caller: Caller,
+    *,
+    wrong: tuple[FieldError, ...] = (),
+) -> Submission:
+    """Return what these fields say of a file that is to be fetched; `Problem` names those that are `wrong`, too."""
+    named = [value for name, value in given if name == "kind"]
+    source = next((value for name, value in given if name == "source_url"), None)
+    kind = _kind_in(kinds, named[0] if named else DEFAULT_KIND)
+    return replace(_check(given, kind, caller, {"source_url"}, wrong), source_url=source)
+
+
+def _kind_in(kinds: Mapping[str, UploadKind], name: str) -> UploadKind:
+    if name not in kinds:
+        raise invalid([FieldError("kind", f"There is no kind {name[:40]!r}; there are {', '.join(kinds)}.")])
+    return kinds[name]
+
+
+def _check(
+    given: Sequence[tuple[str, str]],
+    kind: UploadKind,
+    caller: Caller,
+    more: AbstractSet[str] = frozenset(),
+    wrong: tuple[FieldError, ...] = (),
+) -> Submission:
+    """Return what is said; `more` are the fields of this door alone, and `wrong` what is known of them."""
+    errors = list(wrong)
+    values = read_once([pair for pair in given if pair[0] != "tags"], _FIELDS | more, errors)
     submission = Submission(
         tenant=caller.tenant,
         actor=caller.actor,
