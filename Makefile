@@ -63,4 +63,4 @@ fmt: ## Format the code and mend what the linter can
 
 clean: ## Remove the environment and all caches; data stays
 	rm -rf .venv .uv dist sdk/typescript/node_modules sdk/typescript/dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
-	find src tests bench scripts -name __pycache__ -type d -exec rm -rf {} +
+	find src tests bench scripts sdk -name __pycache__ -type d -exec rm -rf {} +

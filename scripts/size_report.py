@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-GROUPS = {"product": ("src",), "tests and tools": ("tests", "bench", "scripts")}
+GROUPS = {"product": ("src",), "clients": ("sdk",), "tests and tools": ("tests", "bench", "scripts")}
 SUFFIXES = {".py", ".js", ".ts", ".vue", ".css", ".html"}
 BUILT = {"node_modules", "dist"}  # folders that hold what others wrote or a build made
 

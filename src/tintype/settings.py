@@ -56,6 +56,10 @@ SECRET_KEY_FILE: Final = "secret.key"  # noqa: S105 -- a file's name
 """In the data directory: what tokens derive from, unless TINTYPE_SECRET_KEY says otherwise."""
 
 
+_NOT_SETTINGS: Final = frozenset({"CONFIG", "URL", "API_KEY"})
+"""Where the settings are; and which server its clients use, and as whom: they may be set in the same shell."""
+
+
 class BadSettings(Exception):
     """One or more settings cannot be used; `problems` has a sentence for each."""
 
@@ -229,7 +233,7 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
     return {
         _path_of(name.removeprefix(prefix).lower()): value
         for name, value in environment.items()
-        if name.startswith(prefix) and name != f"{prefix}CONFIG"
+        if name.startswith(prefix) and name.removeprefix(prefix) not in _NOT_SETTINGS
     }
 
 
