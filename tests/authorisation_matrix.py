@@ -54,6 +54,14 @@ POST   /api/v1/images/{image_id}/signed-url    404  ok   404  403  404  404  ok 
 GET    /api/v1/images/{image_id}/variants      404  ok   404  403  404  404  ok   ok   ok   404  401  401
 POST   /api/v1/images/{image_id}/variants      404  ok   404  403  404  404  404  ok   ok   404  401  401
 GET    /api/v1/images/{image_id}/views         404  ok   404  403  404  404  ok   ok   ok   404  401  401
+# Uploads: the row is about one of the owner's, private; its signed addresses are their own credential
+POST   /api/v1/uploads                         ok   ok   ok   403  ok   ok   ok   ok   ok   403  401  401
+GET    /api/v1/uploads/{upload_id}             404  ok   404  403  404  404  ok   ok   ok   404  401  401
+POST   /api/v1/uploads/{upload_id}/complete    404  in   404  403  404  404  404  in   in   404  401  401
+POST   /api/v1/uploads/{upload_id}/parts       404  in   404  403  404  404  404  in   in   404  401  401
+PUT    /api/v1/uploads/{upload_id}/content     403  403  403  403  403  403  403  403  403  403  403  403
+PUT    /api/v1/uploads/{upload_id}/parts/{number} 403 403 403 403  403  403  403  403  403  403  403  403
+DELETE /api/v1/uploads/{upload_id}             404  ok   404  403  404  404  404  ok   ok   404  401  401
 # Bytes and pages, by their addresses
 GET    /i/{image_id}/original                  404  ok   404  403  404  404  ok   ok   ok   404  401  401
 GET    /i/{image_id}/thumb                     404  ok   404  403  404  404  ok   ok   ok   404  401  401
@@ -231,6 +239,10 @@ class Scene:
         """Return a private image of the owner's."""
         return dict(self._once("image", lambda: self._upload(self.owner)))
 
+    def upload(self) -> dict[str, Any]:
+        """Return an upload of a private image of the owner's, reserved in parts, of which nothing was sent."""
+        return dict(self._once("upload", self._reserve))
+
     def dead_job(self) -> dict[str, Any]:
         """Return a job that failed for good, of an image of the owner's."""
         return dict(self._once("job", self._bury))
@@ -259,6 +271,12 @@ class Scene:
     def _upload(self, client: httpx.Client) -> dict[str, Any]:
         fields = {"visibility": "private", "title": CANARY}
         answer = client.post("/api/v1/images", content=self.photo(), params=fields)
+        assert answer.status_code == 201, answer.text
+        return dict(answer.json())
+
+    def _reserve(self) -> dict[str, Any]:
+        fields = {"method": "multipart", "size": 100, "visibility": "private", "title": CANARY}
+        answer = self.owner.post("/api/v1/uploads", json=fields)
         assert answer.status_code == 201, answer.text
         return dict(answer.json())
 
@@ -299,6 +317,8 @@ class Scene:
 
 PARAMETERS: Final[Mapping[str, Callable[[Scene], str]]] = {
     "image_id": lambda scene: str(scene.image()["id"]),
+    "upload_id": lambda scene: str(scene.upload()["id"]),
+    "number": lambda _: "1",
     "key_id": lambda scene: str(scene.key()["id"]),
     "tenant": lambda _: "default",
     "job_id": lambda scene: str(scene.dead_job()["id"]),
@@ -333,6 +353,7 @@ def _purged(scene: Scene) -> dict[str, Any]:
 
 REQUESTS: Final[Mapping[str, Callable[[Scene], dict[str, Any]]]] = {
     "POST /api/v1/images": lambda scene: {"content": scene.photo()},
+    "POST /api/v1/uploads": lambda _: {"json": {"method": "put", "size": 100}},
     "PATCH /api/v1/images/{image_id}": lambda _: {"json": {"alt": "A word"}},
     "PUT /api/v1/images/{image_id}/content": lambda scene: {"content": scene.photo()},
     "GET /api/v1/images/{image_id}/receipt": _purged,

@@ -21,6 +21,7 @@ from tintype.bootstrap_outgoing import sources_of
 from tintype.bootstrap_people import Beneath, password_hasher, people_jobs, people_routes, people_tasks
 from tintype.bootstrap_privacy import Foundation, account_deleter, privacy_jobs, privacy_routes, privacy_sweep
 from tintype.bootstrap_tenants import change_listener, limits_of_host, tenant_routes_of, tenants_of
+from tintype.bootstrap_uploads import UploadBase, aborting, routes_of_uploads, upload_jobs, upload_tasks
 from tintype.bootstrap_usage import usage_parts
 from tintype.bootstrap_visibility import signing_routes
 from tintype.db.backlog import Backlog, BacklogLimits
@@ -133,6 +134,10 @@ class _Parts:
         """What people's rights stand on."""
         return Foundation(self.database, self.clock, self.blobs, self.notifier, self.purge_image)
 
+    def uploads(self, settings: Settings) -> UploadBase:
+        """What uploads of several requests stand on."""
+        return UploadBase(settings, self.database, self.clock, self.blobs, self.notifier, self.tenants)
+
     async def close(self) -> None:
         """End what was begun: what is to be told, the decoders, the connections."""
         await self.notifier.close()
@@ -202,6 +207,7 @@ def build_api(settings: Settings) -> Application:
     routes = [
         image_routes(images, image_work_routes(_image_work_api(parts, images))),
         event_routes(images),
+        routes_of_uploads(parts.uploads(settings), images),
         job_routes(_jobs_api(parts, authenticator)),
         view_routes(images),
         *signing_routes(images, signing_keys, database=parts.database, clock=parts.clock),
@@ -304,6 +310,7 @@ def _images_api(
         trash_image=TrashImage(database=parts.database, notifier=parts.notifier),
         purge_image=parts.purge_image,
         hold_image=HoldImage(database=parts.database),
+        abort_upload=aborting(parts.uploads(settings)),
         image_list=ImageList(parts.database),
         receipts=Receipts(parts.database),
         records=records,
@@ -381,6 +388,7 @@ async def _work(settings: Settings) -> None:
                     server_key=server_key(settings),
                 ),
                 **privacy_jobs(settings, parts.foundation),
+                **upload_jobs(parts.uploads(settings)),
             },
         ),
         metrics=parts.metrics,
@@ -418,6 +426,7 @@ def _periodic_tasks(settings: Settings, parts: _Parts) -> Iterator[PeriodicTask]
     yield PeriodicTask("gc", schedule["gc"], upkeep.collect_garbage)
     yield PeriodicTask("sweep_requests", schedule["sweep_requests"], lambda: sweep_requests(parts.database))
     yield from people_tasks(settings, parts.database)
+    yield from upload_tasks(parts.uploads(settings))
     reseal_secrets = ResealSecrets(database=parts.database, sealer=sealer(settings))
     yield PeriodicTask("reseal", schedule["reseal"], reseal_secrets)
     yield PeriodicTask("verify", schedule["verify"], lambda: upkeep.verify(notice=_log_violation))

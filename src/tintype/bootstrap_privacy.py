@@ -17,6 +17,8 @@ from tintype.reads.account_exports import AccountExports
 from tintype.reads.audit import AuditLog
 from tintype.server_key import server_key
 from tintype.settings import Settings
+from tintype.storage.staged_uploads import StagedUploads
+from tintype.usecases.abort_upload import AbortUpload
 from tintype.usecases.delete_account import DeleteAccount
 from tintype.usecases.export_account import ExportAccount
 from tintype.usecases.forget_audit import ForgetAudit
@@ -88,6 +90,9 @@ def account_deleter(foundation: Foundation) -> DeleteAccount:
         blobs=foundation.blobs,
         notifier=foundation.notifier,
         purge_image=foundation.purge_image.with_account,
+        abort_upload=AbortUpload(
+            database=foundation.database, staged=StagedUploads(foundation.database, foundation.blobs)
+        ).of_account,
     )
 
 

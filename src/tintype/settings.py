@@ -52,6 +52,9 @@ DEFAULT_TRASH_KEEP: Final = timedelta(days=30)
 LEAST_AUDIT_KEEP: Final = timedelta(days=30)
 """The database forgets nothing younger (migration 16)."""
 
+DEFAULT_UPLOAD_EXPIRE: Final = timedelta(days=1)
+LEAST_UPLOAD_EXPIRE: Final = timedelta(seconds=1)
+
 SECRET_KEY_FILE: Final = "secret.key"  # noqa: S105 -- a file's name
 """In the data directory: what tokens derive from, unless TINTYPE_SECRET_KEY says otherwise."""
 
@@ -77,6 +80,8 @@ class UploadSettings:
     drain_bytes: int
     drain_seconds: float
     reserve_bytes: int
+    expire: timedelta
+    """How long the bytes of an upload may take that was reserved before."""
     min_rate: float
     """Bytes a second, over `min_rate_seconds`."""
     min_rate_seconds: float
@@ -371,6 +376,7 @@ def _upload(read: Reader) -> UploadSettings:
         drain_bytes=read.read("upload.drain_bytes", size, 0),
         drain_seconds=read.read("upload.drain_seconds", positive, 1.0),
         reserve_bytes=read.read("upload.reserve", size, 0),
+        expire=read.read("upload.expire", at_least(LEAST_UPLOAD_EXPIRE), DEFAULT_UPLOAD_EXPIRE),
         min_rate=read.read("upload.min_rate", size, 1),
         min_rate_seconds=read.read("upload.min_rate_seconds", positive, 1.0),
         concurrent=read.read("upload.concurrent", whole(1, 10_000), 1),

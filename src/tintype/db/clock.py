@@ -46,7 +46,14 @@ class DatabaseClock:
         """Return the database's day in UTC, as days since 1970."""
         return int(time.time() + self._offset) // DAY_SECONDS
 
-    def new_id(self, bucket: int | None = None) -> int:
-        """Return a fresh id in `bucket`, or in one drawn at random."""
+    def new_id(self, bucket: int | None = None, *, promised: bool | None = None) -> int:
+        """Return a fresh id in `bucket`, or in one drawn at random.
+
+        Those of images that are `promised` (uploads that are reserved) are odd, those of images that are made at once
+        even: an upload's image never finds its id taken, a day after it was given out.
+        """
         drawn = secrets.randbelow(BUCKETS) if bucket is None else bucket
-        return make_id(int((time.time() + self._offset) * 1000), drawn, secrets.randbelow(NOISE))
+        noise = secrets.randbelow(NOISE)
+        if promised is not None:
+            noise = noise & ~1 | promised
+        return make_id(int((time.time() + self._offset) * 1000), drawn, noise)

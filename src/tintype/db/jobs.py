@@ -19,6 +19,7 @@ class Task(StrEnum):
     """The name of a job; `worker.py` maps it to its story."""
 
     PROCESS_IMAGE = "process_image"
+    EXAMINE_UPLOAD = "examine_upload"
     MAKE_VARIANT = "make_variant"
     REMOVE_BLOB = "remove_blob"
     FINISH_PURGE = "finish_purge"
@@ -51,6 +52,11 @@ async def enqueue_process_image(
 ) -> None:
     """Have the variants of an image made."""
     await _enqueue(connection, Task.PROCESS_IMAGE, priority, {"tenant": tenant, "image": image, "version": version})
+
+
+async def enqueue_examine_upload(connection: Connection, *, tenant: int, upload: int) -> None:
+    """Have the staged bytes of an upload examined, and made an image."""
+    await _enqueue(connection, Task.EXAMINE_UPLOAD, Priority.UPLOAD, {"tenant": tenant, "upload": upload})
 
 
 async def enqueue_make_variant(

@@ -106,6 +106,15 @@ PERSONAL_TABLES: Final = (
                   WHERE bucket = %(bucket)s AND tenant = current_tenant() AND account = %(account)s""",
     ),
     PersonalTable(
+        name="uploads",
+        prefix="upl_",
+        select="""SELECT id, method, state, size, content_type, filename, kind, title, alt, tags, visibility, address,
+                      created_at, expires_at, ended_at
+                  FROM uploads WHERE tenant = current_tenant() AND owner = %(account)s ORDER BY id""",
+        delete="DELETE FROM uploads WHERE tenant = current_tenant() AND owner = %(account)s",
+        trails=True,
+    ),
+    PersonalTable(
         name="quotas",
         select="""SELECT max_bytes, max_images, updated_at FROM quotas
                   WHERE tenant = current_tenant() AND account = %(account)s""",

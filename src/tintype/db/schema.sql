@@ -181,9 +181,15 @@ ALTER FUNCTION tintype.find_api_key(in_id bigint, OUT tenant bigint, OUT secret_
 CREATE FUNCTION tintype.find_image_tenant(in_bucket smallint, in_id bigint, in_secret bytea, OUT tenant bigint, OUT suspended boolean) RETURNS record
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'tintype', 'pg_temp'
-    AS $$ SELECT i.tenant, coalesce(t.state = 'suspended', false)
-          FROM images i LEFT JOIN tenants t ON t.id = i.tenant
-          WHERE i.bucket = in_bucket AND i.id = in_id AND i.secret = in_secret $$;
+    AS $$ SELECT found.tenant, coalesce(t.state = 'suspended', false)
+          FROM (SELECT i.tenant FROM images i
+                WHERE i.bucket = in_bucket AND i.id = in_id AND i.secret = in_secret
+                UNION ALL
+                SELECT u.tenant FROM uploads u
+                WHERE u.bucket = in_bucket AND u.id = in_id AND u.secret = in_secret
+                  AND u.state IN ('received', 'rejected')
+                LIMIT 1) AS found
+          LEFT JOIN tenants t ON t.id = found.tenant $$;
 
 ALTER FUNCTION tintype.find_image_tenant(in_bucket smallint, in_id bigint, in_secret bytea, OUT tenant bigint, OUT suspended boolean) OWNER TO tintype_owner;
 
@@ -245,6 +251,27 @@ CREATE FUNCTION tintype.lost_images(in_seconds double precision, in_limit intege
           ORDER BY i.updated_at LIMIT in_limit $$;
 
 ALTER FUNCTION tintype.lost_images(in_seconds double precision, in_limit integer, OUT tenant bigint, OUT id bigint, OUT version integer) OWNER TO tintype_owner;
+
+CREATE FUNCTION tintype.lost_uploads(in_seconds double precision, in_limit integer, OUT tenant bigint, OUT id bigint) RETURNS SETOF record
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'tintype', 'pg_temp'
+    AS $$ SELECT u.tenant, u.id FROM uploads u
+          WHERE u.state = 'received' AND u.updated_at < now() - make_interval(secs => in_seconds)
+            AND NOT EXISTS (
+                SELECT 1 FROM procrastinate_jobs j
+                WHERE j.task_name = 'examine_upload' AND j.args ->> 'upload' = u.id::text)
+          ORDER BY u.updated_at LIMIT in_limit $$;
+
+ALTER FUNCTION tintype.lost_uploads(in_seconds double precision, in_limit integer, OUT tenant bigint, OUT id bigint) OWNER TO tintype_owner;
+
+CREATE FUNCTION tintype.overdue_uploads(in_limit integer, OUT tenant bigint, OUT id bigint) RETURNS SETOF record
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'tintype', 'pg_temp'
+    AS $$ SELECT u.tenant, u.id FROM uploads u
+          WHERE u.state IN ('requested', 'receiving') AND u.expires_at <= now()
+          ORDER BY u.expires_at LIMIT in_limit $$;
+
+ALTER FUNCTION tintype.overdue_uploads(in_limit integer, OUT tenant bigint, OUT id bigint) OWNER TO tintype_owner;
 
 CREATE FUNCTION tintype.procrastinate_cancel_job_v1(job_id bigint, abort boolean, delete_job boolean) RETURNS bigint
     LANGUAGE plpgsql
@@ -925,6 +952,21 @@ CREATE FUNCTION tintype.sweep_setup_links() RETURNS bigint
 
 ALTER FUNCTION tintype.sweep_setup_links() OWNER TO tintype_owner;
 
+CREATE FUNCTION tintype.sweep_uploads(in_days integer, in_limit integer) RETURNS bigint
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'tintype', 'pg_temp'
+    AS $$
+        WITH over AS (
+            SELECT bucket, id FROM uploads WHERE ended_at < now() - make_interval(days => in_days)
+            ORDER BY ended_at LIMIT in_limit FOR UPDATE SKIP LOCKED
+        ), gone AS (
+            DELETE FROM uploads u USING over WHERE u.bucket = over.bucket AND u.id = over.id RETURNING 1
+        )
+        SELECT count(*) FROM gone
+    $$;
+
+ALTER FUNCTION tintype.sweep_uploads(in_days integer, in_limit integer) OWNER TO tintype_owner;
+
 CREATE FUNCTION tintype.take_from_slot(in_tenant bigint, in_slot smallint, in_bytes bigint, in_images bigint) RETURNS void
     LANGUAGE sql
     AS $$
@@ -1017,6 +1059,13 @@ CREATE FUNCTION tintype.tenant_of_setup_link(in_id bigint) RETURNS bigint
     AS $$ SELECT tenant FROM setup_links WHERE id = in_id $$;
 
 ALTER FUNCTION tintype.tenant_of_setup_link(in_id bigint) OWNER TO tintype_owner;
+
+CREATE FUNCTION tintype.tenant_of_upload(in_bucket smallint, in_id bigint) RETURNS bigint
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'tintype', 'pg_temp'
+    AS $$ SELECT tenant FROM uploads WHERE bucket = in_bucket AND id = in_id $$;
+
+ALTER FUNCTION tintype.tenant_of_upload(in_bucket smallint, in_id bigint) OWNER TO tintype_owner;
 
 CREATE FUNCTION tintype.tenants_after(in_tenant bigint, in_limit integer) RETURNS SETOF bigint
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -1560,6 +1609,63 @@ CREATE TABLE tintype.totp (
 
 ALTER TABLE tintype.totp OWNER TO tintype_owner;
 
+CREATE TABLE tintype.upload_parts (
+    bucket smallint NOT NULL,
+    upload bigint NOT NULL,
+    number bigint NOT NULL,
+    tenant bigint NOT NULL,
+    size bigint NOT NULL,
+    sha256 bytea,
+    CONSTRAINT upload_parts_number_check CHECK ((number >= 0)),
+    CONSTRAINT upload_parts_sha256_check CHECK ((length(sha256) = 32)),
+    CONSTRAINT upload_parts_size_check CHECK ((size >= 0))
+);
+
+ALTER TABLE tintype.upload_parts OWNER TO tintype_owner;
+
+CREATE TABLE tintype.uploads (
+    bucket smallint NOT NULL,
+    id bigint NOT NULL,
+    tenant bigint NOT NULL,
+    secret bytea NOT NULL,
+    owner bigint,
+    created_by bigint,
+    method text NOT NULL,
+    state text NOT NULL,
+    state_reason text,
+    size bigint,
+    content_type text,
+    sha256 bytea,
+    filename text,
+    received bigint DEFAULT 0 NOT NULL,
+    reserved bigint NOT NULL,
+    part_size bigint,
+    store_upload text,
+    kind text NOT NULL,
+    title text,
+    alt text,
+    tags text[] DEFAULT '{}'::text[] NOT NULL,
+    visibility text NOT NULL,
+    expires_in bigint,
+    attached_type text,
+    attached_id text,
+    write_token_hash bytea,
+    read_token_hash bytea,
+    address text,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    ended_at timestamp with time zone,
+    CONSTRAINT uploads_method_check CHECK ((method = ANY (ARRAY['put'::text, 'multipart'::text, 'tus'::text, 'url'::text]))),
+    CONSTRAINT uploads_reserved_check CHECK ((reserved >= 0)),
+    CONSTRAINT uploads_secret_check CHECK ((length(secret) = 8)),
+    CONSTRAINT uploads_sha256_check CHECK ((length(sha256) = 32)),
+    CONSTRAINT uploads_size_check CHECK ((size > 0)),
+    CONSTRAINT uploads_state_check CHECK ((state = ANY (ARRAY['requested'::text, 'receiving'::text, 'received'::text, 'committed'::text, 'aborted'::text, 'expired'::text, 'rejected'::text])))
+);
+
+ALTER TABLE tintype.uploads OWNER TO tintype_owner;
+
 CREATE TABLE tintype.usage (
     tenant bigint NOT NULL,
     account bigint NOT NULL,
@@ -1771,6 +1877,12 @@ ALTER TABLE tintype.images
 ALTER TABLE tintype.images
     ADD CONSTRAINT trashed_is_whole CHECK (((state = 'trashed'::text) = (trashed_at IS NOT NULL))) NOT VALID;
 
+ALTER TABLE ONLY tintype.upload_parts
+    ADD CONSTRAINT upload_parts_pkey PRIMARY KEY (bucket, upload, number);
+
+ALTER TABLE ONLY tintype.uploads
+    ADD CONSTRAINT uploads_pkey PRIMARY KEY (bucket, id);
+
 ALTER TABLE ONLY tintype.usage_batches
     ADD CONSTRAINT usage_batches_pkey PRIMARY KEY (tenant, batch);
 
@@ -1864,6 +1976,8 @@ CREATE UNIQUE INDEX procrastinate_jobs_lock_idx_v1 ON tintype.procrastinate_jobs
 
 CREATE INDEX procrastinate_jobs_of_image ON tintype.procrastinate_jobs USING btree (((args ->> 'image'::text))) WHERE ((task_name)::text = 'process_image'::text);
 
+CREATE INDEX procrastinate_jobs_of_upload ON tintype.procrastinate_jobs USING btree (((args ->> 'upload'::text))) WHERE ((task_name)::text = 'examine_upload'::text);
+
 CREATE INDEX procrastinate_jobs_of_variant ON tintype.procrastinate_jobs USING btree (((args ->> 'variant'::text))) WHERE ((task_name)::text = 'make_variant'::text);
 
 CREATE INDEX procrastinate_jobs_priority_idx_v1 ON tintype.procrastinate_jobs USING btree (priority DESC, id) WHERE (status = 'todo'::tintype.procrastinate_job_status);
@@ -1883,6 +1997,16 @@ CREATE INDEX sessions_of_account ON tintype.sessions USING btree (bucket, accoun
 CREATE UNIQUE INDEX signing_keys_by_request ON tintype.signing_keys USING btree (tenant, request) WHERE (request IS NOT NULL);
 
 CREATE UNIQUE INDEX signing_keys_in_use ON tintype.signing_keys USING btree (tenant, state) WHERE (state <> 'retired'::text);
+
+CREATE INDEX uploads_ended ON tintype.uploads USING btree (ended_at) WHERE (ended_at IS NOT NULL);
+
+CREATE INDEX uploads_holding ON tintype.uploads USING btree (tenant, owner) WHERE (ended_at IS NULL);
+
+CREATE INDEX uploads_of_owner ON tintype.uploads USING btree (tenant, owner, id) WHERE (owner IS NOT NULL);
+
+CREATE INDEX uploads_open ON tintype.uploads USING btree (expires_at) WHERE (state = ANY (ARRAY['requested'::text, 'receiving'::text]));
+
+CREATE INDEX uploads_received ON tintype.uploads USING btree (updated_at) WHERE (state = 'received'::text);
 
 CREATE TRIGGER procrastinate_jobs_notify_queue_job_aborted_v1 AFTER UPDATE OF abort_requested ON tintype.procrastinate_jobs FOR EACH ROW WHEN (((old.abort_requested = false) AND (new.abort_requested = true) AND (new.status = 'doing'::tintype.procrastinate_job_status))) EXECUTE FUNCTION tintype.procrastinate_notify_queue_abort_job_v1();
 
@@ -1919,6 +2043,9 @@ ALTER TABLE ONLY tintype.setup_links
 
 ALTER TABLE ONLY tintype.signing_keys
     ADD CONSTRAINT signing_keys_tenant_fkey FOREIGN KEY (tenant) REFERENCES tintype.tenants(id);
+
+ALTER TABLE ONLY tintype.upload_parts
+    ADD CONSTRAINT upload_parts_bucket_upload_fkey FOREIGN KEY (bucket, upload) REFERENCES tintype.uploads(bucket, id) ON DELETE CASCADE;
 
 ALTER TABLE tintype.account_deletions ENABLE ROW LEVEL SECURITY;
 
@@ -2014,6 +2141,10 @@ CREATE POLICY of_tenant ON tintype.tenants USING ((id = tintype.current_tenant()
 
 CREATE POLICY of_tenant ON tintype.totp USING ((tenant = tintype.current_tenant()));
 
+CREATE POLICY of_tenant ON tintype.upload_parts USING ((tenant = tintype.current_tenant()));
+
+CREATE POLICY of_tenant ON tintype.uploads USING ((tenant = tintype.current_tenant()));
+
 CREATE POLICY of_tenant ON tintype.usage USING ((tenant = tintype.current_tenant()));
 
 CREATE POLICY of_tenant ON tintype.usage_batches USING ((tenant = tintype.current_tenant()));
@@ -2049,6 +2180,10 @@ ALTER TABLE tintype.signing_keys ENABLE ROW LEVEL SECURITY;
 ALTER TABLE tintype.tenants ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE tintype.totp ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE tintype.upload_parts ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE tintype.uploads ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE tintype.usage ENABLE ROW LEVEL SECURITY;
 
@@ -2087,6 +2222,12 @@ GRANT ALL ON FUNCTION tintype.forget_audit_entries(in_before timestamp with time
 REVOKE ALL ON FUNCTION tintype.lost_images(in_seconds double precision, in_limit integer, OUT tenant bigint, OUT id bigint, OUT version integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION tintype.lost_images(in_seconds double precision, in_limit integer, OUT tenant bigint, OUT id bigint, OUT version integer) TO tintype_app;
 
+REVOKE ALL ON FUNCTION tintype.lost_uploads(in_seconds double precision, in_limit integer, OUT tenant bigint, OUT id bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION tintype.lost_uploads(in_seconds double precision, in_limit integer, OUT tenant bigint, OUT id bigint) TO tintype_app;
+
+REVOKE ALL ON FUNCTION tintype.overdue_uploads(in_limit integer, OUT tenant bigint, OUT id bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION tintype.overdue_uploads(in_limit integer, OUT tenant bigint, OUT id bigint) TO tintype_app;
+
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.procrastinate_jobs TO tintype_app;
 
 REVOKE ALL ON FUNCTION tintype.search_images(in_words text, in_kind text, in_state text, in_source bytea, in_attached_type text, in_attached_id text, in_before bigint, in_limit integer) FROM PUBLIC;
@@ -2113,6 +2254,9 @@ GRANT ALL ON FUNCTION tintype.sweep_sessions(in_limit integer) TO tintype_app;
 REVOKE ALL ON FUNCTION tintype.sweep_setup_links() FROM PUBLIC;
 GRANT ALL ON FUNCTION tintype.sweep_setup_links() TO tintype_app;
 
+REVOKE ALL ON FUNCTION tintype.sweep_uploads(in_days integer, in_limit integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION tintype.sweep_uploads(in_days integer, in_limit integer) TO tintype_app;
+
 REVOKE ALL ON FUNCTION tintype.take_tokens(in_tenant bigint, in_buckets smallint[], in_subjects text[], in_bursts double precision[], in_rates double precision[], in_costs double precision[], in_spent boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION tintype.take_tokens(in_tenant bigint, in_buckets smallint[], in_subjects text[], in_bursts double precision[], in_rates double precision[], in_costs double precision[], in_spent boolean) TO tintype_app;
 
@@ -2133,6 +2277,9 @@ GRANT ALL ON FUNCTION tintype.tenant_of_mail(in_bucket smallint, in_id bigint) T
 
 REVOKE ALL ON FUNCTION tintype.tenant_of_setup_link(in_id bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION tintype.tenant_of_setup_link(in_id bigint) TO tintype_app;
+
+REVOKE ALL ON FUNCTION tintype.tenant_of_upload(in_bucket smallint, in_id bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION tintype.tenant_of_upload(in_bucket smallint, in_id bigint) TO tintype_app;
 
 REVOKE ALL ON FUNCTION tintype.tenants_after(in_tenant bigint, in_limit integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION tintype.tenants_after(in_tenant bigint, in_limit integer) TO tintype_app;
@@ -2218,6 +2365,10 @@ GRANT SELECT,INSERT,UPDATE ON TABLE tintype.signing_keys TO tintype_app;
 GRANT SELECT,INSERT,UPDATE ON TABLE tintype.tenants TO tintype_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.totp TO tintype_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.upload_parts TO tintype_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.uploads TO tintype_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.usage TO tintype_app;
 

@@ -1,5 +1,7 @@
 """The truth about what is kept: the images themselves, held against what is counted (`db/usage.py`).
 
+An upload that is under way counts as one image of the bytes that were reserved for it.
+
 Images and counts change in the same transactions, so one snapshot shows both as they belong together. What an account
 has is compared in one statement; the tenant's images may be too many for one, so the caller freezes a transaction and
 goes through them in pages.
@@ -30,7 +32,7 @@ async def counted_for_tenant(connection: Connection, tenant: int) -> Kept:
 
 async def add_up_images(connection: Connection, tenant: int) -> Kept:
     """Return what the tenant's images are, of every bucket, page by page, in a transaction that is frozen."""
-    size = count = 0
+    size, count = await _add_up_reservations(connection, tenant)
     before: int | None = (1 << 63) - 1
     while before is not None:
         cursor = await connection.execute(
@@ -46,6 +48,15 @@ async def add_up_images(connection: Connection, tenant: int) -> Kept:
     return Kept(size, count)
 
 
+async def _add_up_reservations(connection: Connection, tenant: int) -> tuple[int, int]:
+    cursor = await connection.execute(
+        "SELECT coalesce(sum(reserved), 0)::int8, count(*) FROM uploads WHERE tenant = %s AND ended_at IS NULL",
+        [tenant],
+    )
+    row = await cursor.fetchone()
+    return (row[0], row[1]) if row else (0, 0)
+
+
 async def drifts_of_accounts(connection: Connection, *, tenant: int, after: int) -> tuple[list[Drift], int | None]:
     """Return the accounts above `after` whose count is not what their images are, and how far this page went.
 
@@ -57,13 +68,19 @@ async def drifts_of_accounts(connection: Connection, *, tenant: int, after: int)
                    (SELECT DISTINCT owner AS account FROM images
                     WHERE tenant = %(tenant)s AND owner > %(after)s AND state <> 'purged' ORDER BY 1 LIMIT %(limit)s)
                    UNION
+                   (SELECT DISTINCT owner AS account FROM uploads
+                    WHERE tenant = %(tenant)s AND owner > %(after)s AND ended_at IS NULL ORDER BY 1 LIMIT %(limit)s)
+                   UNION
                    (SELECT account FROM usage WHERE tenant = %(tenant)s AND account > %(after)s
                     ORDER BY 1 LIMIT %(limit)s)) AS known
                ORDER BY account LIMIT %(limit)s)
-           SELECT account, coalesce(i.bytes, 0) - coalesce(u.bytes, 0), coalesce(i.images, 0) - coalesce(u.images, 0)
+           SELECT account, coalesce(i.bytes, 0) + coalesce(r.bytes, 0) - coalesce(u.bytes, 0),
+               coalesce(i.images, 0) + coalesce(r.images, 0) - coalesce(u.images, 0)
            FROM page,
                LATERAL (SELECT sum(size)::int8 AS bytes, count(*) AS images FROM images
                         WHERE tenant = %(tenant)s AND owner = account AND state <> 'purged') AS i,
+               LATERAL (SELECT sum(reserved)::int8 AS bytes, count(*) AS images FROM uploads
+                        WHERE tenant = %(tenant)s AND owner = account AND ended_at IS NULL) AS r,
                LATERAL (SELECT sum(bytes)::int8 AS bytes, sum(images)::int8 AS images FROM usage AS counted
                         WHERE counted.tenant = %(tenant)s AND counted.account = page.account) AS u
            ORDER BY account""",

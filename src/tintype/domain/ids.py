@@ -28,6 +28,7 @@ _VALUES: Final = {digit: value for value, digit in enumerate(_DIGITS)}
 TENANT_PREFIX: Final = "ten_"
 ACCOUNT_PREFIX: Final = "acc_"
 IMAGE_PREFIX: Final = "img_"
+UPLOAD_PREFIX: Final = "upl_"
 KEY_PREFIX: Final = "key_"
 
 

@@ -11,6 +11,7 @@ every live state → trashed → the state it had             every state but pu
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from tintype.domain.format import Format
 from tintype.domain.ids import ImageRef
@@ -29,6 +30,9 @@ class State(StrEnum):
     TRASHED = "trashed"
     PURGED = "purged"
 
+
+NO_VERSION: Final = 0
+"""Of an image whose bytes are all there, and nobody has examined them yet; the first version is 1."""
 
 LIVE = frozenset({State.PROCESSING, State.READY, State.REJECTED, State.FAILED, State.QUARANTINED})
 SERVED = frozenset({State.PROCESSING, State.READY, State.FAILED})
@@ -128,6 +132,11 @@ class Image:
     def ref(self) -> ImageRef:
         """The public id."""
         return ImageRef(self.id, self.secret)
+
+    @property
+    def pending(self) -> bool:
+        """Whether it has no row and no bytes of its own yet: its upload speaks for it (`domain/upload.py`)."""
+        return self.version == NO_VERSION
 
     @property
     def uploader(self) -> int | None:

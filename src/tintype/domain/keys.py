@@ -3,6 +3,9 @@
 `{tenant}/original/ab/cd/{sha256}` and `{tenant}/{preset}/ab/cd/{sha256}-{digest}-{file}.{ext}`: two levels of 256
 directories keep any one of them small. Lower case throughout, for the file systems that do not tell the cases apart.
 
+`staging/{tenant}/{ab}/{upload}-{number}-{sha256}` is a part of an upload that is under way, or, written by the client
+itself, `…-object`: a few directories for all uploads of a tenant, because a store of files keeps each for ever.
+
 `journal/purges/{day}/…` is the purge journal, `journal/accounts/{day}/…` that of deleted accounts, and
 `exports/{tenant}/{account}-{id}.zip` what somebody asked for. No tenant is named so: theirs are hexadecimal numbers.
 """
@@ -17,6 +20,7 @@ from tintype.domain.format import Format
 JOURNAL_PREFIX: Final = "journal/purges/"
 ACCOUNT_JOURNAL_PREFIX: Final = "journal/accounts/"
 EXPORT_PREFIX: Final = "exports/"
+STAGING_PREFIX: Final = "staging/"
 PROBE_PREFIX: Final = "0/probe/"
 """What tries a store out writes here and removes it."""
 
@@ -29,6 +33,9 @@ _STORED: Final = re.compile(
 )
 
 
+_STAGED: Final = re.compile(
+    rf"{STAGING_PREFIX}([1-9a-f][0-9a-f]{{0,15}})/[0-9a-f]{{2}}/([0-9a-f]{{16}})-(?:object|[0-9a-f]{{12}}-[0-9a-f]{{64}})"
+)
 _EXPORT: Final = re.compile(rf"{EXPORT_PREFIX}([1-9a-f][0-9a-f]{{0,15}})/([0-9a-f]{{16}})-([0-9a-f]{{16}})\.zip")
 
 
@@ -84,6 +91,27 @@ def parse_export_key(key: str) -> tuple[int, int, int] | None:
     """Return the tenant, the account and the export that `export_key` named, or None for another key."""
     found = _EXPORT.fullmatch(key)
     return (int(found[1], 16), int(found[2], 16), int(found[3], 16)) if found else None
+
+
+def staging_prefix(tenant: int, upload: int) -> str:
+    """Return what the keys of an upload's staged bytes begin with."""
+    return f"{STAGING_PREFIX}{tenant:x}/{upload & 0xFF:02x}/{upload:016x}-"
+
+
+def staged_part_key(tenant: int, upload: int, number: int, sha256: bytes) -> str:
+    """Return where a part of an upload lies. It is named by its bytes, too: other bytes have another key."""
+    return f"{staging_prefix(tenant, upload)}{number:012x}-{sha256.hex()}"
+
+
+def staged_object_key(tenant: int, upload: int) -> str:
+    """Return where a client writes the whole of an upload to a remote store by itself."""
+    return f"{staging_prefix(tenant, upload)}object"
+
+
+def parse_staging_key(key: str) -> tuple[int, int] | None:
+    """Return the tenant and the upload of a staged key, or None for another key."""
+    found = _STAGED.fullmatch(key)
+    return (int(found[1], 16), int(found[2], 16)) if found else None
 
 
 def original_key(tenant: int, sha256: bytes) -> str:

@@ -68,6 +68,26 @@ def uploaded(size: int) -> UsageChange:
     return UsageChange(bytes=size, images=1, uploads=1, bytes_in=size)
 
 
+def reserved(size: int) -> UsageChange:
+    """Return the change that a promised image of at most `size` bytes is: it counts before it is there."""
+    return UsageChange(bytes=size, images=1)
+
+
+def reserved_more(size: int) -> UsageChange:
+    """Return the change that more bytes of a promised image are."""
+    return UsageChange(bytes=size, images=0)
+
+
+def settled(promised: int, size: int) -> UsageChange:
+    """Return the change when a promised image is there, with `size` bytes instead of those that were reserved."""
+    return UsageChange(bytes=size - promised, images=0, uploads=1, bytes_in=size)
+
+
+def returned(promised: int) -> UsageChange:
+    """Return the change when nothing comes of a promised image."""
+    return UsageChange(bytes=-promised, images=-1)
+
+
 def replaced(old_size: int, new_size: int) -> UsageChange:
     """Return the change that other bytes for an image are; they came in like any upload."""
     return UsageChange(bytes=new_size - old_size, images=0, uploads=1, bytes_in=new_size)

@@ -20,14 +20,16 @@ from typing import Any, Final
 from tintype.db.clock import DatabaseClock
 from tintype.db.images import find_image_tenant, get_image
 from tintype.db.owners import is_active
-from tintype.db.pool import Database
+from tintype.db.pool import Connection, Database
+from tintype.db.uploads import get_upload
 from tintype.db.variants import VariantRow, list_variants
 from tintype.domain.errors import Code, Problem
 from tintype.domain.ids import ImageRef, milliseconds_of
 from tintype.domain.image import Image, State
 from tintype.domain.kind import UploadKind, presets_of
 from tintype.domain.tenant import suspended_tenant
-from tintype.domain.transform import Preset
+from tintype.domain.transform import Preset, Recipe
+from tintype.domain.upload import UploadState
 from tintype.domain.visibility import BY_LINK, Viewer, may_view
 
 CACHED_RECORDS: Final = 10_000
@@ -272,7 +274,7 @@ class DeliveryRecords:
             raise suspended_tenant()
         kinds = await self._kinds_of(tenant)
         async with self._database.transaction(tenant) as connection:
-            image = await get_image(connection, ref.id)
+            image = await get_image(connection, ref.id) or await _pending(connection, ref.id, kinds)
             variants = await list_variants(connection, tenant=tenant, sha256=image.sha256) if image is not None else ()
             withdrawn = bool(image and image.owner and not await is_active(connection, image.owner))
         if image is None:
@@ -287,6 +289,15 @@ class DeliveryRecords:
 
     def _too_deaf(self) -> bool:
         return self._deaf_since is not None and time.monotonic() - self._deaf_since > DEAF_SECONDS
+
+
+async def _pending(connection: Connection, image_id: int, kinds: Mapping[str, UploadKind]) -> Image | None:
+    """Return what is known of an image that is all there and not examined yet, or was refused then."""
+    upload = await get_upload(connection, image_id)
+    if upload is None or upload.state not in {UploadState.RECEIVED, UploadState.REJECTED}:
+        return None
+    kind = kinds.get(upload.kind)
+    return upload.as_image(kind.recipe if kind is not None else Recipe((), ()))
 
 
 def _no_image() -> Problem:

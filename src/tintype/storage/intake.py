@@ -13,7 +13,7 @@ import asyncio
 import hashlib
 import mmap
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Final, Generic, Protocol, TypeVar
 
@@ -106,7 +106,7 @@ class Intake:
 
         `Problem` when they are refused, or when the block finds that they cannot be stored; nothing of them is kept.
         """
-        try:
+        with telling_of_storage():
             async with self._staging.open() as staged:
                 async for chunk in _checked(incoming):
                     await staged.write(chunk)
@@ -116,14 +116,6 @@ class Intake:
                 file, source_sha256 = await staged.finish()
                 refuse_other_bytes(submission.sha256, source_sha256)
                 yield Received(submission, source_sha256, file)
-        except BlobStoreFull as error:
-            raise Problem(Code.STORAGE_FULL, "The server has no room for this image. Nothing was kept.") from error
-        except BlobStoreFailed as error:
-            raise Problem(
-                Code.UNAVAILABLE,
-                "The image could not be stored safely. Nothing was kept; try again in a moment.",
-                retry_after=STORE_RETRY_SECONDS,
-            ) from error
 
     async def store(self, tenant: int, clean: CleanBytes) -> None:
         """Store the bytes durably; they are nobody's until they are claimed."""
@@ -141,6 +133,21 @@ class Intake:
         if await self._blobs.head(original_key(tenant, clean.sha256)) is None:
             await self.store(tenant, clean)
         return had
+
+
+@contextmanager
+def telling_of_storage() -> Iterator[None]:
+    """Turn what a store says of itself into a `Problem`: storage.full or unavailable."""
+    try:
+        yield
+    except BlobStoreFull as error:
+        raise Problem(Code.STORAGE_FULL, "The server has no room for this image. Nothing was kept.") from error
+    except BlobStoreFailed as error:
+        raise Problem(
+            Code.UNAVAILABLE,
+            "The image could not be stored safely. Nothing was kept; try again in a moment.",
+            retry_after=STORE_RETRY_SECONDS,
+        ) from error
 
 
 async def _checked(incoming: Incoming[Any]) -> AsyncIterator[bytes]:

@@ -36,6 +36,7 @@ from tintype.db.jobs import enqueue_delete_account
 from tintype.db.notify import Notifier, notify_account_at_once, notify_all_at_once
 from tintype.db.personal_data import delete_rows
 from tintype.db.pool import Connection, Database
+from tintype.db.uploads import uploads_of
 from tintype.domain.audit import NOBODY, Action, Entry, Requester, account_object
 from tintype.domain.deleted_account import DeletedAccount
 from tintype.domain.errors import Code, Problem
@@ -57,6 +58,10 @@ PurgeWithAccount = Callable[[int, int, int], Awaitable[bool]]
 """Purges an image of a tenant with the account that has it, unless a hold keeps it; says whether it did."""
 
 
+AbortUpload = Callable[[int, int], Awaitable[object]]
+"""Aborts an upload of a tenant, and returns what it holds."""
+
+
 class DeleteAccount:
     """Deletes accounts."""
 
@@ -67,12 +72,14 @@ class DeleteAccount:
         blobs: BlobStore,
         notifier: Notifier,
         purge_image: PurgeWithAccount,
+        abort_upload: AbortUpload,
     ) -> None:
         self._database = database
         self._blobs = blobs
         self._journal = AccountJournal(blobs)
         self._notifier = notifier
         self._purge_image = purge_image
+        self._abort_upload = abort_upload
 
     async def __call__(
         self, *, tenant: int, account: int, by: Requester, cause: DeletionCause, token: Token | None = None
@@ -102,6 +109,7 @@ class DeleteAccount:
         if deletion is None:
             return
         await self._journal.append(_entry(deletion))
+        await self._abort_uploads(tenant, account)
         while await self._hide_some(tenant, account) == HIDDEN_AT_ONCE:
             pass
         await self._purge_images(tenant, account)
@@ -162,6 +170,16 @@ class DeleteAccount:
             hidden = await hide_images(connection, tenant=tenant, owner=account, limit=HIDDEN_AT_ONCE)
             await notify_all_at_once(connection, hidden)
         return len(hidden)
+
+    async def _abort_uploads(self, tenant: int, account: int) -> None:
+        """Abort what is under way; a closed account begins no more."""
+        while True:
+            async with self._database.transaction(tenant) as connection:
+                page = await uploads_of(connection, tenant=tenant, owner=account, limit=PAGE_IMAGES)
+            for upload in page:
+                await self._abort_upload(tenant, upload)
+            if len(page) < PAGE_IMAGES:
+                return
 
     async def _purge_images(self, tenant: int, account: int) -> None:
         last = 0

@@ -15,30 +15,23 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import timedelta
 from typing import Final
 
-from tintype.db.account_deletions import hold_active
-from tintype.db.account_images import lock_place, take_place
-from tintype.db.audit import record
-from tintype.db.blobs import insert_ref
 from tintype.db.clock import DatabaseClock
 from tintype.db.idempotency import find_answer, keep_answer
-from tintype.db.image_life import trash
-from tintype.db.images import insert_image, lock_image
-from tintype.db.jobs import enqueue_process_image
-from tintype.db.notify import Notifier, notify_at_once
+from tintype.db.notify import Notifier
 from tintype.db.pool import Clash, Connection, Database
 from tintype.db.usage import count_usage
 from tintype.domain.actor import Actor
-from tintype.domain.attachment import attach, place_of
-from tintype.domain.audit import Action, Entry, Requester, image_object
+from tintype.domain.attachment import attach
+from tintype.domain.audit import Requester
 from tintype.domain.errors import Code, Problem
 from tintype.domain.idempotency import Attempt, IdempotencyKey, answer_again, fingerprint
 from tintype.domain.ids import bucket_of
-from tintype.domain.image import LIVE, Attachment, Image, State, move
+from tintype.domain.image import Attachment, Image, State
 from tintype.domain.kind import UploadKind
 from tintype.domain.quota import DefaultQuotas, uploaded
 from tintype.domain.tokens import Purpose, Token, derive_token
 from tintype.domain.visibility import BY_LINK, Visibility
-from tintype.imaging.examine import SANITISER_VERSION
+from tintype.storage.commit import commit_image
 from tintype.storage.intake import CleanBytes, Incoming, Intake
 from tintype.storage.removal import discard
 
@@ -214,7 +207,7 @@ class UploadImage:
 
     def _draw(self, submission: Submission, clean: CleanBytes, bucket: int | None) -> Accepted:
         """Return the image as it will be, with an id (of this bucket, or any) and the tokens that derive from it."""
-        image_id, now = self._clock.new_id(bucket), self._clock.now()
+        image_id, now = self._clock.new_id(bucket, promised=False), self._clock.now()
         write_token, read_token = self._tokens(submission, image_id)
         lifetime = submission.expires_in or submission.kind.expires_in
         examined = clean.examined
@@ -255,21 +248,13 @@ class UploadImage:
     async def _commit(self, accepted: Accepted, clean: CleanBytes, attempt: _Attempt | None, by: Requester) -> Accepted:
         """Write everything in one transaction, and return what was accepted with what that found out."""
         image = accepted.image
-        tenant, sha256, owner = image.tenant, image.sha256, image.uploader
-        async with self._database.transaction(tenant) as connection:
-            replaced = await _lock_place(connection, image)
-            if image.owner is not None and not await hold_active(connection, image.owner):
-                raise Problem(Code.AUTH_REQUIRED, "This account is closed. Nothing was kept.")
-            duplicate = await self._intake.claim(connection, tenant, clean, owner=owner)
-            await insert_ref(connection, tenant=tenant, sha256=sha256, image=image.id, version=1, owner=owner)
-            await insert_image(connection, image, sanitiser_version=SANITISER_VERSION)
-            await _take_place(connection, image, replaced, by)
-            await enqueue_process_image(connection, tenant=tenant, image=image.id, version=1)
+        async with self._database.transaction(image.tenant) as connection:
+            duplicate = await commit_image(connection, self._intake, image, clean, by=by)
             accepted = replace(accepted, deduplicated=duplicate)
             if attempt is not None:
                 await _keep(connection, accepted, attempt)
             await count_usage(
-                connection, tenant=tenant, owner=image.owner, change=uploaded(image.size), defaults=self._quotas
+                connection, tenant=image.tenant, owner=image.owner, change=uploaded(image.size), defaults=self._quotas
             )
         return accepted
 
@@ -285,34 +270,6 @@ def _bucket(actor: Actor | None, attempt: _Attempt | None) -> int | None:
     if actor is not None and actor.account is not None:
         return bucket_of(actor.account)
     return attempt.what.key.bucket if attempt is not None else None
-
-
-async def _lock_place(connection: Connection, image: Image) -> int | None:
-    """Return which avatar or banner this one replaces, if any. The account's lock comes before every other."""
-    place = place_of(image)
-    if place is None or image.owner is None:
-        return None
-    active, before = await lock_place(connection, account=image.owner, place=place)
-    if not active:
-        raise Problem(Code.ACCOUNT_SUSPENDED, "This account is suspended or deleted.")
-    return before
-
-
-async def _take_place(connection: Connection, image: Image, before: int | None, by: Requester) -> None:
-    """Make an avatar or a banner its account's one; the one that it replaces goes into the trash."""
-    place = place_of(image)
-    if place is None or image.owner is None:
-        return
-    await take_place(connection, account=image.owner, place=place, image=image.id, before=before)
-    old = await lock_image(connection, before) if before is not None else None
-    if old is None or old.state not in LIVE:
-        return
-    move(old.state, State.TRASHED)
-    await trash(connection, old.id)
-    detail = {"replaced_by": image_object(image.id)}
-    entry = Entry(action=Action.IMAGE_TRASHED, by=by, account=old.owner, object=image_object(old.id), detail=detail)
-    await record(connection, entry)
-    await notify_at_once(connection, old.id)
 
 
 async def _keep(connection: Connection, accepted: Accepted, attempt: _Attempt) -> None:

@@ -228,6 +228,8 @@ def _prepared_key(scope: Scope, request: Mapping[bytes, bytes], image: Image) ->
 
 def _is_outdated(wanted: Wanted, image: Image) -> bool:
     """Return whether the URL is one of an earlier version, by its number or by the format that the original had."""
+    if image.pending:
+        return False
     if wanted.version not in {None, image.version}:
         return True
     replaced = image.version > 1 and wanted.name == "original"

@@ -19,7 +19,10 @@ class AttachmentJson(msgspec.Struct):
 
 
 class ImageJson(msgspec.Struct, kw_only=True):
-    """An image. `width` and `height` are pixels after orientation, `bytes` the stored size, times UTC."""
+    """An image. `width` and `height` are pixels after orientation, `bytes` the stored size, times UTC.
+
+    What only examination tells is null until the bytes of an upload are examined.
+    """
 
     id: str
     state: Literal["processing", "ready", "rejected", "failed", "quarantined", "trashed", "purged"]
@@ -33,12 +36,12 @@ class ImageJson(msgspec.Struct, kw_only=True):
     tags: tuple[str, ...]
     visibility: str
     version: int
-    format: str
-    width: int
-    height: int
-    frames: int
-    bytes: int
-    sha256: str
+    format: str | None
+    width: int | None
+    height: int | None
+    frames: int | None
+    bytes: int | None
+    sha256: str | None
     source_sha256: str | None
     deduplicated: bool
     thumbhash: str | None
@@ -75,29 +78,29 @@ def present_image(
     read_token: str | None = None,
 ) -> ImageJson:
     """Return the image's JSON; `owner` shows what only the owner may see."""
-    link = f"{base_url}/i/{image.ref}"
+    link, pending, version = f"{base_url}/i/{image.ref}", image.pending, max(image.version, 1)
     return ImageJson(
         id=str(image.ref),
         state=image.state.value,
         state_reason=image.state_reason,
         kind=image.kind,
-        url=f"{link}/original.{image.format.extension}?v={image.version}",
+        url=f"{link}/original?v=1" if pending else f"{link}/original.{image.format.extension}?v={version}",
         thumbnails={
-            preset.name: f"{link}/{preset.name}?v={image.version}" for preset in image.recipe.presets if preset.eager
+            preset.name: f"{link}/{preset.name}?v={version}" for preset in image.recipe.presets if preset.eager
         },
         page_url=f"{base_url}/p/{image.ref}",
         title=image.title,
         alt=image.alt,
         tags=image.tags,
         visibility=image.visibility,
-        version=image.version,
-        format=image.format,
-        width=image.width,
-        height=image.height,
-        frames=image.frames,
-        bytes=image.size,
-        sha256=image.sha256.hex(),
-        source_sha256=image.source_sha256.hex() if owner else None,
+        version=version,
+        format=None if pending else image.format,
+        width=None if pending else image.width,
+        height=None if pending else image.height,
+        frames=None if pending else image.frames,
+        bytes=None if pending else image.size,
+        sha256=None if pending else image.sha256.hex(),
+        source_sha256=(image.source_sha256.hex() or None) if owner else None,
         deduplicated=deduplicated,
         thumbhash=image.thumbhash,
         dominant_color=image.dominant_color,
@@ -125,7 +128,7 @@ def present_variant(
         width=row.width if row else None,
         height=row.height if row else None,
         bytes=row.size if row else None,
-        url=f"{base_url}/i/{image.ref}/{variant.preset}.{fmt.extension}?v={image.version}",
+        url=f"{base_url}/i/{image.ref}/{variant.preset}.{fmt.extension}?v={max(image.version, 1)}",
         state="ready" if row else waiting,
     )
 

@@ -35,6 +35,9 @@ async def delete_image(
     """Trash or purge the image: when this answers, nothing of it is served any more."""
     change = await change_request(request, api, image_id, Scope.IMAGES_DELETE)
     wanted = wants_representation(request.headers)
+    if (await api.records.get(ref_of(image_id))).image.pending and await api.abort_upload(change):
+        api.records.forget((change.image_id,))
+        return _nothing()
     if purge:
         await api.purge_image(change)
         api.records.forget((change.image_id,))

@@ -8,14 +8,12 @@ from litestar.datastructures import CacheControlHeader
 from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, QueryParameter
 
-from tintype.domain.actor import Scope
 from tintype.domain.change import entity_tag
 from tintype.domain.errors import Code, Problem
 from tintype.domain.kind import UploadKind
 from tintype.domain.tokens import Purpose, parse_token
 from tintype.domain.transform import Output, Variant
 from tintype.reads.delivery import DeliveryRecord
-from tintype.reads.tenants import TenantSettings
 from tintype.storage.intake import refuse_if_longer
 from tintype.usecases.upload_image import Accepted, Repeated
 from tintype.web.auth import Caller
@@ -35,6 +33,7 @@ from tintype.web.preference import parse_preferences
 from tintype.web.rate_limit_fields import rate_limit_headers
 from tintype.web.receiving import form_boundary, query_fields, receiving
 from tintype.web.upload_answer import REPEATED_HEADERS, show_accepted, show_repeated
+from tintype.web.upload_gate import refuse_stranger
 from tintype.web.upload_request import FormUpload, RawUpload, UploadRequest
 from tintype.web.waiting import come_again, settled
 
@@ -56,7 +55,7 @@ async def create_image(request: ApiRequest, api: NamedDependency[ImagesApi]) -> 
     async with receiving(request, api) as body:
         caller = await api.caller(request)
         tenant = await api.tenants.get(caller.tenant)
-        _refuse_stranger(tenant, caller)
+        refuse_stranger(tenant, caller)
         if is_json(request):
             outcome, standings = await import_image(request, api, body, caller)
             return await _answer(request, api, outcome, rate_limit_headers(standings))
@@ -66,13 +65,6 @@ async def create_image(request: ApiRequest, api: NamedDependency[ImagesApi]) -> 
             refuse_if_longer((body.declared or 0) - incoming.beside_file, incoming.kinds())
             outcome = await api.upload_image(incoming, repeatable(request, caller, api.base_url(request)))
     return await _answer(request, api, outcome, rate_limit_headers(standings))
-
-
-def _refuse_stranger(tenant: TenantSettings, caller: Caller) -> None:
-    if caller.actor is None and not tenant.anonymous_uploads:
-        raise Problem(Code.AUTH_REQUIRED, "This site takes no anonymous uploads. Send an API key as Bearer.")
-    if caller.actor is not None:
-        caller.actor.need(Scope.IMAGES_WRITE)
 
 
 def _incoming(request: ApiRequest, body: RequestBody, kinds: Mapping[str, UploadKind], caller: Caller) -> UploadRequest:
@@ -140,12 +132,13 @@ def _bytes_url(record: DeliveryRecord, size: str, base_url: str, read_token: str
     image = record.image
     token = f"&token={read_token}" if parse_token(Purpose.READ, read_token or "") else ""
     if size == "original":
-        return f"{base_url}/i/{image.ref}/original.{image.format.extension}?v={image.version}{token}"
+        extension = "" if image.pending else f".{image.format.extension}"
+        return f"{base_url}/i/{image.ref}/original{extension}?v={max(image.version, 1)}{token}"
     names = [preset.name for preset in record.presets]
     if size not in names:
         known = ", ".join(names)
         raise Problem(Code.REQUEST_UNREADABLE, f"There is no size {size[:40]!r}; this image has {known} and original.")
-    return f"{base_url}/i/{image.ref}/{size}?v={image.version}{token}"
+    return f"{base_url}/i/{image.ref}/{size}?v={max(image.version, 1)}{token}"
 
 
 @get(

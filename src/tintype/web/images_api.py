@@ -23,6 +23,7 @@ from tintype.reads.tenants import Tenants
 from tintype.reads.usage import Usage
 from tintype.reads.views import Views
 from tintype.telemetry.metrics import Metrics
+from tintype.usecases.abort_upload import AbortUpload
 from tintype.usecases.change_image import ChangeImage
 from tintype.usecases.hold_image import HoldImage
 from tintype.usecases.purge_image import PurgeImage
@@ -53,6 +54,7 @@ class ImagesApi:
     trash_image: TrashImage
     purge_image: PurgeImage
     hold_image: HoldImage
+    abort_upload: AbortUpload
     image_list: ImageList
     receipts: Receipts
     records: DeliveryRecords

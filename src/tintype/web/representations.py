@@ -100,6 +100,8 @@ class Representations:
 
         `Problem` when there is no such thing, `BlobMissing` when the original was lost.
         """
+        if record.image.pending:
+            return _soon(record, wanted)
         if wanted.name == "original":
             return await self._original(record, wanted)
         image, preset = record.image, _preset(record, wanted.name)
@@ -159,6 +161,13 @@ class Representations:
             raise
         finally:
             self._records.forget((image.id,))  # what is remembered lacks the variant
+
+
+def _soon(record: DeliveryRecord, wanted: Wanted) -> Later:
+    """Return when to come again for an image that nobody has examined yet; `Problem` for what it will never have."""
+    if wanted.name != "original":
+        _preset(record, wanted.name)
+    return Later(SOON_SECONDS)
 
 
 def _preset(record: DeliveryRecord, name: str) -> Preset:

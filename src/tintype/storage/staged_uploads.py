@@ -1,0 +1,111 @@
+"""Where the bytes of uploads wait until they are examined: blobs of the same store, under `staging/`.
+
+Each piece is named by its bytes as well as by its number, so that a piece that is sent again with other bytes never
+overwrites the one that a row names. A piece becomes the upload's by its row, under the lock of the upload's row; what
+was stored and did not become anything is removed under that lock, too, so that nobody removes what somebody else has
+just recorded. What a crash leaves is gc's: a staged key whose upload has ended, or that is not in its rows.
+"""
+
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import suppress
+from typing import BinaryIO, Final
+
+from tintype.db.blobs import prove_lock
+from tintype.db.pool import Connection, Database
+from tintype.db.uploads import delete_parts, get_part, lock_upload, put_part, set_state
+from tintype.db.usage import count_usage
+from tintype.domain.errors import Problem
+from tintype.domain.keys import staged_object_key, staged_part_key, staging_prefix
+from tintype.domain.quota import returned
+from tintype.domain.upload import ENDED, OPEN, Part, Upload, UploadState
+from tintype.ports.blobs import BlobStore, BlobStoreFailed, BlobStoreFull
+
+READ_BYTES: Final = 256 * 1024
+"""A piece at a time of what is moved: large enough for the disk, small enough for memory."""
+
+
+class StagedUploads:
+    """The staged bytes of uploads."""
+
+    def __init__(self, database: Database, blobs: BlobStore) -> None:
+        self._database = database
+        self._blobs = blobs
+
+    async def store(self, upload: Upload, number: int, file: BinaryIO, *, size: int, sha256: bytes) -> Part:
+        """Store a piece durably, read from `file`, which nobody writes to any more; it is nobody's until recorded."""
+        part = Part(number, size, sha256)
+        await self._blobs.put(key_of(upload, part), lambda: _blocks(file), size=size, sha256=sha256.hex(), file=file)
+        return part
+
+    async def record(self, connection: Connection, upload: Upload, part: Part, file: BinaryIO) -> Part | None:
+        """Make a stored piece the upload's; return what it takes the place of, for `discard`.
+
+        The caller has the lock of an open upload. The piece is stored again where it was discarded meanwhile.
+        """
+        before = await get_part(connection, upload.id, part.number)
+        if part.sha256 is not None and await self._blobs.head(key_of(upload, part)) is None:
+            await self.store(upload, part.number, file, size=part.size, sha256=part.sha256)
+        await put_part(connection, upload, part)
+        return before if before is not None and before != part else None
+
+    async def discard(self, upload: Upload, part: Part) -> None:
+        """Remove a piece, unless it is the upload's (by now). What cannot be had now is gc's."""
+        with suppress(Problem, BlobStoreFailed):
+            async with self._database.transaction(upload.tenant) as connection:
+                now = await lock_upload(connection, upload.id)
+                recorded = await get_part(connection, upload.id, part.number)
+                if recorded == part and now is not None and now.state not in ENDED:
+                    return
+                await prove_lock(connection)
+                await self._blobs.delete(key_of(upload, part))
+
+    async def is_there(self, upload: Upload, part: Part) -> bool:
+        """Return whether the bytes of a recorded piece are in the store."""
+        found = await self._blobs.head(key_of(upload, part))
+        return found is not None and found.size == part.size
+
+    async def read(self, upload: Upload, parts: Sequence[Part]) -> AsyncIterator[bytes]:
+        """Give the bytes of the pieces, one after the other, in bounded chunks. Raises `BlobMissing`."""
+        for part in parts:
+            async for chunk in await self._blobs.read(key_of(upload, part)):
+                yield chunk
+
+    async def clear(self, tenant: int, upload_id: int) -> None:
+        """Remove everything staged of an upload that has ended. What cannot be had now is gc's."""
+        with suppress(BlobStoreFailed, BlobStoreFull):
+            staged = [found.key async for found in self._blobs.list(staging_prefix(tenant, upload_id))]
+            for key in staged:
+                await self._blobs.delete(key)
+
+
+def key_of(upload: Upload, part: Part) -> str:
+    """Return where a piece of an upload lies."""
+    if part.sha256 is None:
+        return staged_object_key(upload.tenant, upload.id)
+    return staged_part_key(upload.tenant, upload.id, part.number, part.sha256)
+
+
+async def end_for_nothing(
+    connection: Connection, upload: Upload, to: UploadState, *, reason: str | None = None
+) -> Upload | None:
+    """End an upload of which nothing comes, and return what was reserved for it; None when it has ended already.
+
+    The last of its transaction; the caller has its lock, and clears its staged bytes after the commit.
+    """
+    ended = await set_state(connection, upload.id, to, reason=reason)
+    if ended is None:
+        return None
+    await delete_parts(connection, upload.id)
+    await count_usage(connection, tenant=upload.tenant, owner=upload.owner, change=returned(upload.reserved))
+    return ended
+
+
+def is_open(upload: Upload | None) -> bool:
+    """Return whether bytes may still come."""
+    return upload is not None and upload.state in OPEN
+
+
+def _blocks(file: BinaryIO) -> Iterator[bytes]:
+    file.seek(0)
+    while block := file.read(READ_BYTES):
+        yield block

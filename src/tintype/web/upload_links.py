@@ -1,0 +1,80 @@
+"""Where the bytes of an upload go when the store has no addresses of its own: signed ones of the API."""
+
+from collections.abc import Iterable, Mapping
+from math import floor
+from typing import Final
+
+from tintype.domain.digest import Algorithm, format_digest_field
+from tintype.domain.errors import Code, Problem
+from tintype.domain.parts import check_number, length_of
+from tintype.domain.upload import Method, Upload, expired
+from tintype.domain.upload_link import Bound, UploadSignature, upload_link
+from tintype.web.upload_json import UploadPartJson, UploadTargetJson
+
+PREFIX: Final = "/api/v1/uploads"
+
+
+class UploadLinks:
+    """Makes and checks addresses that take the bytes of uploads."""
+
+    def __init__(self, server_key: bytes) -> None:
+        self._server_key = server_key
+
+    def whole(self, upload: Upload, base_url: str) -> UploadTargetJson:
+        """Return where the whole file goes, with the headers that its address is bound to."""
+        headers = {"Content-Type": upload.content_type} if upload.content_type else {}
+        if upload.sha256 is not None:
+            headers["Content-Digest"] = format_digest_field({Algorithm.SHA_256: upload.sha256})
+        return UploadTargetJson(self._address(upload, whole_of(upload), base_url), "PUT", headers)
+
+    def parts(self, upload: Upload, numbers: Iterable[int], base_url: str) -> list[UploadPartJson]:
+        """Return where these parts go; `Problem` upload.parts_invalid for one that there is not."""
+        bounds = [(number, part_of(upload, number)) for number in numbers]
+        return [
+            UploadPartJson(number=number, size=bound.length, url=self._address(upload, bound, base_url))
+            for number, bound in bounds
+        ]
+
+    def check(self, bound: Bound, query: Mapping[str, str], headers: Mapping[str, str], *, now: float) -> None:
+        """Raise `Problem` unless the request shows an address of ours for exactly this: its path, length and type.
+
+        upload.link_invalid, or upload.expired for one that was valid until `now` (seconds since 1970).
+        """
+        signature = UploadSignature.parse(query.get("exp"), query.get("sig"))
+        if signature is None or not signature.opens(self._server_key, bound):
+            raise link_invalid("It is not one that this server made, or it was changed.")
+        if signature.expires <= now:
+            raise expired()
+        length = headers.get("content-length")
+        if length is not None and length != str(bound.length):
+            raise link_invalid(f"It is for a body of {bound.length:,} bytes.")
+        media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
+        if bound.content_type is not None and media_type != bound.content_type:
+            raise link_invalid(f"It is for Content-Type: {bound.content_type}.")
+
+    def _address(self, upload: Upload, bound: Bound, base_url: str) -> str:
+        return base_url + upload_link(self._server_key, bound, floor(upload.expires_at.timestamp()))
+
+
+def whole_of(upload: Upload) -> Bound:
+    """Return what an address of the whole file is bound to; `Problem` for an upload that comes otherwise."""
+    if upload.method is not Method.PUT or upload.size is None:
+        raise Problem(Code.CONFLICT, f"This upload comes by {upload.method}, not in one PUT.")
+    return Bound(f"{PREFIX}/{upload.public_id}/content", upload.size, upload.content_type, upload.sha256)
+
+
+def part_of(upload: Upload, number: int) -> Bound:
+    """Return what an address of a part is bound to; `Problem` when the upload has no such part."""
+    if upload.method is not Method.MULTIPART or upload.size is None or upload.part_size is None:
+        raise Problem(Code.CONFLICT, f"This upload comes by {upload.method}, not in parts.")
+    check_number(number, upload.size, upload.part_size)
+    length = length_of(number, upload.size, upload.part_size)
+    return Bound(f"{PREFIX}/{upload.public_id}/parts/{number}", length)
+
+
+def link_invalid(why: str) -> Problem:
+    """Return the refusal of an address; `why` is a sentence."""
+    return Problem(
+        Code.UPLOAD_LINK_INVALID,
+        f"This upload link cannot be used like this. {why} Ask for a new one where you got it.",
+    )
