@@ -4,7 +4,7 @@ import pytest
 
 from components import COMPONENTS, require
 
-pytest_plugins = ["postgres", "product"]  # real servers for every test that asks
+pytest_plugins = ["postgres", "product", "s3_server"]  # real servers for every test that asks
 
 
 def pytest_configure(config: pytest.Config) -> None:

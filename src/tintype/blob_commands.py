@@ -15,7 +15,7 @@ from typing import Final
 
 from tintype.adapters.blobs_encrypted import EncryptedBlobStore
 from tintype.adapters.sealed_directory import Rewritten
-from tintype.bootstrap_blobs import blob_root, encrypted_store, settle_keys
+from tintype.bootstrap_blobs import encrypted_store, local_root, settle_keys
 from tintype.domain.keys import named_digest
 from tintype.ports.blobs import BlobMismatch, BlobMissing, BlobStoreFailed, BlobStoreFull
 from tintype.settings import Settings
@@ -42,8 +42,11 @@ def encrypt_blobs(settings: Settings, say: Say, note: Say, *, off: bool) -> int:
     if off == (settings.encryption.key is not None):
         note(_HAS_KEY if off else _NO_KEY)
         return 2
-    if not blob_root(settings).is_dir():
-        raise CannotStart(f"There are no images in {blob_root(settings)}. Name the data directory with --data.")
+    root = local_root(settings)
+    if root is None:
+        raise CannotStart("Images lie in a bucket (TINTYPE_BLOBS_URL): have the bucket encrypt them.")
+    if not root.is_dir():
+        raise CannotStart(f"There are no images in {root}. Name the data directory with --data.")
     os.nice(NICE)
     with explained():
         store = encrypted_store(settings)

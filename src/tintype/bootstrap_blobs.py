@@ -10,28 +10,45 @@ from tintype.adapters.blobs_local import LocalBlobStore
 from tintype.adapters.staging_local import LocalStaging
 from tintype.adapters.staging_sealed import SealedStaging
 from tintype.ports.blobs import BlobStore
+from tintype.ports.direct_uploads import DirectUploads
 from tintype.ports.staging import Staging
 from tintype.settings import Settings
-from tintype.settings_values import directory_of
+from tintype.settings_blobs import BlobPlace, Directory, OtherBucket, S3Bucket, place_of, s3_credentials
 
 
-def blob_root(settings: Settings) -> Path:
-    """Return the directory of the blobs."""
-    return directory_of(settings.blobs_url) if settings.blobs_url else settings.data / "blobs"
+def blob_place(settings: Settings) -> BlobPlace:
+    """Return where the settings say that blobs lie."""
+    return place_of(settings.blobs_url) if settings.blobs_url else Directory(settings.data / "blobs")
+
+
+def local_root(settings: Settings) -> Path | None:
+    """Return the directory of the blobs, None when they lie elsewhere."""
+    place = blob_place(settings)
+    return place.path if isinstance(place, Directory) else None
 
 
 def blob_store(settings: Settings) -> BlobStore:
     """Return the store that the settings name.
 
-    Raises `BlobKeyRefused` when its blobs are encrypted with a key that is not among those of the settings.
+    Raises `BlobKeyRefused` when its blobs are encrypted with a key that is not among those of the settings, and
+    `NoCredentials`.
     """
+    place = blob_place(settings)
+    if not isinstance(place, Directory):
+        _refuse_keys(settings)
+        return _remote_store(settings, place)
     return encrypted_store(settings) if key_ring(settings) else LocalBlobStore(admit_plain(settings))
+
+
+def direct_uploads(blobs: BlobStore) -> DirectUploads | None:
+    """Return how clients put bytes straight into this store; None where the API's own addresses serve."""
+    return getattr(blobs, "uploads", None)
 
 
 def encrypted_store(settings: Settings) -> EncryptedBlobStore:
     """Return the store that reads and writes with the keys of the settings. Raises `BlobKeyRefused`."""
     keys = key_ring(settings) or KeyRing(None)
-    root = blob_root(settings)
+    root = _root(settings)
     return EncryptedBlobStore(root, keys, accept_clear=admit(root, keys).clear)
 
 
@@ -42,9 +59,15 @@ def staging(settings: Settings) -> Staging:
 
 
 def admit_keys(settings: Settings) -> None:
-    """Raise `BlobKeyRefused` unless every blob can be read with the keys of the settings."""
+    """Raise `BlobKeyRefused` or `NoCredentials` unless every blob can be read with what the settings say."""
+    place = blob_place(settings)
+    if not isinstance(place, Directory):
+        _refuse_keys(settings)
+        if isinstance(place, S3Bucket):
+            s3_credentials()
+        return
     keys = key_ring(settings)
-    admit(blob_root(settings), keys) if keys else admit_plain(settings)
+    admit(place.path, keys) if keys else admit_plain(settings)
 
 
 def key_ring(settings: Settings) -> KeyRing | None:
@@ -59,7 +82,7 @@ def key_ring(settings: Settings) -> KeyRing | None:
 
 def admit_plain(settings: Settings) -> Path:
     """Return the directory of blobs that are all in clear. Raises `BlobKeyRefused` for any other."""
-    root = blob_root(settings)
+    root = _root(settings)
     if read_record(root) is not None:
         admit(root, KeyRing(None))
     return root
@@ -67,7 +90,7 @@ def admit_plain(settings: Settings) -> Path:
 
 def recorded_keys(settings: Settings) -> KeyRecord | None:
     """Return which keys the blobs may be under; None when none was ever encrypted. Raises `BlobKeyRefused`."""
-    return read_record(blob_root(settings))
+    return read_record(_root(settings))
 
 
 def settle_keys(settings: Settings) -> KeyRecord:
@@ -75,5 +98,30 @@ def settle_keys(settings: Settings) -> KeyRecord:
     current = settings.encryption.key
     keys = KeyRing(current)
     record = KeyRecord(frozenset(key.hex() for key in keys.ids), clear=current is None)
-    write_record(blob_root(settings), record)
+    write_record(_root(settings), record)
     return record
+
+
+def _root(settings: Settings) -> Path:
+    root = local_root(settings)
+    if root is None:
+        raise ValueError("the blobs lie in no directory")
+    return root
+
+
+def _refuse_keys(settings: Settings) -> None:
+    if settings.encryption.key or settings.encryption.old_keys:
+        raise BlobKeyRefused(
+            "TINTYPE_BLOB_KEY encrypts images on the local disk, and TINTYPE_BLOBS_URL names a bucket: have the bucket "
+            "encrypt them, and unset the key."
+        )
+
+
+def _remote_store(settings: Settings, place: S3Bucket | OtherBucket) -> BlobStore:
+    # Loaded where it is needed: an installation with a local disk starts without obstore's 20 MB.
+    from tintype.adapters.blobs_remote import other_store  # noqa: PLC0415
+    from tintype.adapters.blobs_s3 import S3BlobStore  # noqa: PLC0415
+
+    if isinstance(place, S3Bucket):
+        return S3BlobStore(place, s3_credentials(), staging(settings))
+    return other_store(place, staging(settings))

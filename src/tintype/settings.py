@@ -17,6 +17,7 @@ from tintype.domain.kind import UploadKind
 from tintype.domain.quota import DefaultQuotas, Quota
 from tintype.domain.rate_limit import RateLimit, Scope, Unit
 from tintype.kind_settings import NAMED_TABLES, TABLE_EXPECTED, KindTables, put_named, read_kinds
+from tintype.settings_blobs import blobs_url
 from tintype.settings_oidc import OIDC_KEYS, OidcSettings, read_oidc
 from tintype.settings_outgoing import OutgoingSettings, WebhookSettings, read_outgoing, read_webhooks
 from tintype.settings_reader import Reader
@@ -25,7 +26,6 @@ from tintype.settings_values import (
     Network,
     amount,
     at_least,
-    blobs_url,
     cron,
     duration,
     http_url,

@@ -8,9 +8,8 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from email.utils import parseaddr
-from pathlib import Path
 from typing import Any, Final, TypeAlias, TypeVar
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from croniter import croniter
 
@@ -208,22 +207,6 @@ def _optional_url(*schemes: str) -> Callable[[object], str | None]:
 
 
 postgres_url: Final = _optional_url("postgresql", "postgres")
-
-
-def blobs_url(value: object) -> str | None:
-    """Return the URL of an absolute directory (RFC 8089), or None when it is empty."""
-    url = _optional_url("file")(value)
-    if url is None:
-        return None
-    parts = urlsplit(url)
-    if parts.netloc not in {"", "localhost"} or not parts.path.startswith("/") or parts.query or parts.fragment:
-        raise ValueError("is not the URL of a directory of this machine, such as file:///srv/images")
-    return url
-
-
-def directory_of(url: str) -> Path:
-    """Return the directory that a URL names which `blobs_url` accepted."""
-    return Path(unquote(urlsplit(url).path))
 
 
 def http_url(value: object) -> str | None:

@@ -44,6 +44,7 @@ from tintype.db.setup import allow_login, create_setup_link, ensure_default_tena
 from tintype.domain.tenant import DEFAULT_SLUG
 from tintype.domain.tokens import Token
 from tintype.settings import SECRET_KEY_FILE, Settings
+from tintype.settings_blobs import NoCredentials
 from tintype.telemetry.metrics import DIRECTORY_VARIABLE
 from tintype.telemetry.metrics_directory import MetricsDirectory
 
@@ -74,7 +75,7 @@ class CannotStart(Exception):
 
 _SAID: Final = (
     *(DataDirectoryUnusable, PostgresUnavailable, MigrationRefused),
-    *(BlobKeyRefused, CertificateUnusable),
+    *(BlobKeyRefused, CertificateUnusable, NoCredentials),
 )
 """What says itself, in a sentence, why it is so."""
 

@@ -16,12 +16,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from s3_server import S3Server
 from tintype.adapters.blob_keys import KeyRing
 from tintype.adapters.blobs_encrypted import EncryptedBlobStore
 from tintype.adapters.blobs_local import LocalBlobStore
+from tintype.adapters.blobs_s3 import S3BlobStore
 from tintype.adapters.staging_local import LocalStaging
 from tintype.domain.keys import original_key
 from tintype.ports.blobs import BlobInfo, BlobMismatch, BlobMissing, BlobStore, BlobStoreFailed, Chunks
+from tintype.settings_blobs import S3Bucket, place_of, s3_credentials
 
 pytestmark = pytest.mark.anyio
 
@@ -38,6 +41,8 @@ class Stored:
     store: BlobStore
     damage: Callable[[str], None]
     has_paths: bool = True
+    many: int = 1100
+    """Blobs that are more than a store lists at once."""
 
 
 @contextmanager
@@ -49,9 +54,13 @@ def local(directory: Path) -> Iterator[Stored]:
 
 
 def flip_byte(path: Path) -> None:
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
-    path.write_bytes(content)
+    path.write_bytes(flipped(path.read_bytes()))
+
+
+def flipped(content: bytes) -> bytes:
+    damaged = bytearray(content)
+    damaged[len(damaged) // 2] ^= 1
+    return bytes(damaged)
 
 
 @contextmanager
@@ -62,7 +71,32 @@ def encrypted(directory: Path) -> Iterator[Stored]:
     store.close()
 
 
-STORES: dict[str, Callable[[Path], AbstractContextManager[Stored]]] = {"local": local, "encrypted": encrypted}
+@contextmanager
+def s3(directory: Path, server: S3Server) -> Iterator[Stored]:
+    bucket, prefix = server.shared_bucket, f"some/{directory.name}"  # to make a bucket takes longer than most tests
+    place = place_of(bucket.url(prefix))
+    assert isinstance(place, S3Bucket)
+    store = S3BlobStore(place, s3_credentials(server.environment), LocalStaging(directory / "staging"))
+
+    def damage(key: str) -> None:
+        content = bucket.s3.get_object(Bucket=bucket.name, Key=f"{prefix}/{key}")["Body"].read()
+        bucket.s3.put_object(Bucket=bucket.name, Key=f"{prefix}/{key}", Body=flipped(content))
+
+    yield Stored(store, damage, has_paths=False, many=120)  # the server lists 50 at once, and takes its time
+    store.close()
+
+
+Make = Callable[[Path], AbstractContextManager[Stored]]
+
+
+def make_of(name: str, request: pytest.FixtureRequest) -> Make:
+    if name == "s3":
+        server: S3Server = request.getfixturevalue("s3_server")
+        return lambda directory: s3(directory, server)
+    return {"local": local, "encrypted": encrypted}[name]
+
+
+STORES = ("local", "encrypted", "s3")
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +106,7 @@ def anyio_backend() -> str:
 
 @pytest.fixture(params=STORES)
 def stored(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stored]:
-    with STORES[request.param](tmp_path) as made:
+    with make_of(request.param, request)(tmp_path) as made:
         yield made
 
 
@@ -373,8 +407,9 @@ async def test_a_list_has_every_blob_whose_key_begins_so(store: BlobStore) -> No
         assert await everything(store.list(prefix)) == expected, prefix
 
 
-async def test_a_list_of_many_blobs_has_each_once(store: BlobStore) -> None:
-    keys = [f"1/{number % 7}/{number}" for number in range(1100)]
+async def test_a_list_of_many_blobs_has_each_once(stored: Stored) -> None:
+    store = stored.store
+    keys = [f"1/{number % 7}/{number}" for number in range(stored.many)]
     for group in range(0, len(keys), 100):
         await asyncio.gather(*(put(store, key, b"x") for key in keys[group : group + 100]))
     listed = [blob.key async for blob in store.list()]
@@ -462,13 +497,18 @@ async def test_a_path_is_absolute_whether_or_not_the_blob_is_there(stored: Store
 # Any bytes
 
 
-@pytest.mark.parametrize("make", STORES.values(), ids=STORES)
-@settings(max_examples=50, deadline=None)
+@pytest.fixture(scope="module", params=STORES)
+def lasting(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BlobStore]:
+    with make_of(request.param, request)(tmp_path_factory.mktemp("lasting")) as made:
+        yield made.store
+
+
+@settings(max_examples=30, deadline=None)
 @given(content=st.binary(max_size=3000), offset=st.integers(0, 4000), length=st.none() | st.integers(0, 4000))
 async def test_any_range_of_any_bytes_is_what_a_slice_would_be(
-    make: Callable[[Path], AbstractContextManager[Stored]], content: bytes, offset: int, length: int | None
+    lasting: BlobStore, content: bytes, offset: int, length: int | None
 ) -> None:
-    with tempfile.TemporaryDirectory() as directory, make(Path(directory)) as stored:
-        await put(stored.store, KEY, content)
-        expected = content[offset:] if length is None else content[offset : offset + length]
-        assert await read(stored.store, KEY, offset, length) == expected
+    key = f"1/{digest(content)}"
+    await put(lasting, key, content)
+    expected = content[offset:] if length is None else content[offset : offset + length]
+    assert await read(lasting, key, offset, length) == expected

@@ -9,8 +9,8 @@ from tintype.diagnosis.chosen import chosen_settings
 from tintype.domain.format import Format
 from tintype.domain.transform import Fit
 from tintype.settings import BadSettings, Settings, load_settings
+from tintype.settings_blobs import Directory, place_of
 from tintype.settings_security import BadKey, key_variables, with_printed_key
-from tintype.settings_values import directory_of
 
 
 def load(
@@ -153,7 +153,7 @@ def test_a_kind_takes_something_and_makes_what_can_be_delivered(key: str, value:
 def test_images_lie_where_the_url_says(url: str, directory: str) -> None:
     settings = load(environment={"TINTYPE_BLOBS_URL": url})
     assert settings.blobs_url is not None
-    assert directory_of(settings.blobs_url) == Path(directory)
+    assert place_of(settings.blobs_url) == Directory(Path(directory))
 
 
 @pytest.mark.parametrize("url", ["file:images", "file://images", "file://host/images", "file:///a?b", "file:///a#b"])

@@ -9,10 +9,10 @@ from typing import Final
 import psycopg
 
 from tintype.bootstrap import JOBS_PER_RENDERER, WORKER_SPARE_CONNECTIONS
+from tintype.bootstrap_blobs import local_root
 from tintype.db.pool import DatabaseConfig
 from tintype.diagnosis.finding import Finding
 from tintype.settings import SECRET_KEY_FILE, Settings
-from tintype.settings_values import directory_of
 
 LEAST_OPEN_FILES: Final = 1024
 """Of one process: a client, a file that is sent and a connection to the database each take one."""
@@ -35,8 +35,8 @@ def machine_limits(settings: Settings) -> Iterator[Finding]:
         advice=f"Raise it to {LEAST_OPEN_FILES:,} or more: `ulimit -n`, or LimitNOFILE in a systemd unit.",
     )
     yield _memory(settings)
-    blobs = directory_of(settings.blobs_url) if settings.blobs_url else settings.data / "blobs"
-    if blobs.exists():
+    blobs = local_root(settings)
+    if blobs is not None and blobs.exists():
         disk = os.statvfs(blobs)
         yield Finding(
             "names",

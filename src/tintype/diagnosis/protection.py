@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from tintype.bootstrap_blobs import blob_root, key_ring, recorded_keys
+from tintype.bootstrap_blobs import key_ring, local_root, recorded_keys
 from tintype.bootstrap_origin import certificate_of
 from tintype.diagnosis.finding import Finding
 from tintype.settings import Settings
@@ -15,6 +15,10 @@ LEAST_LEFT: Final = timedelta(days=14)
 
 def encryption(settings: Settings) -> Iterator[Finding]:
     """Give how images lie on the disk. Nothing is written."""
+    root = local_root(settings)
+    if root is None:
+        yield Finding("encryption", ok=True, detail="images lie in a bucket, encrypted as that is.")
+        return
     keys, record = key_ring(settings), recorded_keys(settings)
     given = frozenset(key.hex() for key in keys.ids) if keys else frozenset[str]()
     missing = record.ids - given if record else frozenset[str]()
@@ -30,9 +34,7 @@ def encryption(settings: Settings) -> Iterator[Finding]:
         advice=f"The key {', '.join(sorted(missing))} is not set: set TINTYPE_BLOB_KEY, or TINTYPE_BLOB_KEY_OLD.",
     )
     if current and (older or clear):
-        yield Finding(
-            "encryption", ok=True, detail=f"`tintype encrypt-blobs` encrypts what is left in {blob_root(settings)}."
-        )
+        yield Finding("encryption", ok=True, detail=f"`tintype encrypt-blobs` encrypts what is left in {root}.")
 
 
 def certificate(settings: Settings) -> Iterator[Finding]:
