@@ -8,11 +8,12 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any, Final
 
 from tintype.domain.attachment import ACCOUNT, Place
 from tintype.domain.format import Format
-from tintype.domain.kind import Limits, UploadKind
+from tintype.domain.kind import ATTACH_WITHIN, Limits, UploadKind
 from tintype.domain.transform import MAX_SIDE, Fit, Preset, Recipe, Transform
 from tintype.domain.visibility import Visibility
 from tintype.settings_reader import Complaint, Reader
@@ -29,6 +30,8 @@ NAMED_TABLES: Final = {
         "outputs",
         "visibility",
         "attach",
+        "attach_within",
+        "one_per_owner",
         "expires_in",
     ),
 }
@@ -181,6 +184,13 @@ def _attach_of(kind: str) -> Callable[[object], str]:
     return read
 
 
+def _span(value: object) -> timedelta:
+    span = duration(value)
+    if span is None:
+        raise ValueError("is not a time such as 90s, 15m, 12h or 30d")
+    return span
+
+
 def _kind(read: Reader, name: str, presets: dict[str, Preset]) -> UploadKind:
     path = f"kinds.{name}"
     formats = read.read(f"{path}.formats", some_of(Format), tuple(Format))
@@ -201,5 +211,7 @@ def _kind(read: Reader, name: str, presets: dict[str, Preset]) -> UploadKind:
         ),
         visibility=read.read(f"{path}.visibility", Visibility, Visibility.PUBLIC),
         attach=read.read(f"{path}.attach", _attach_of(name), None),
+        attach_within=read.read(f"{path}.attach_within", _span, ATTACH_WITHIN),
+        one_per_owner=read.read(f"{path}.one_per_owner", switch, False),
         expires_in=read.read(f"{path}.expires_in", duration, None),
     )

@@ -40,7 +40,8 @@ async def save_details(connection: Connection, image: Image) -> None:
     """Store what is said of the image: words, visibility, expiry, attachment; and its read token's hash."""
     await connection.execute(
         """UPDATE images SET title = %s, alt = %s, tags = %s, visibility = %s, expires_at = %s, attached_type = %s,
-               attached_id = %s, read_token_hash = %s, updated_at = now(), revision = revision + 1
+               attached_id = %s, attach_by = %s, expires_attached = %s, read_token_hash = %s,
+               updated_at = now(), revision = revision + 1
            WHERE bucket = %s AND id = %s""",
         [
             image.title,
@@ -50,6 +51,8 @@ async def save_details(connection: Connection, image: Image) -> None:
             image.expires_at,
             image.attached_to.type if image.attached_to else None,
             image.attached_to.id if image.attached_to else None,
+            image.attach_by,
+            image.expires_attached,
             image.read_token_hash,
             bucket_of(image.id),
             image.id,

@@ -19,7 +19,7 @@ _SELECT: Final[
 ] = """SELECT id, tenant, secret, owner, created_by, kind, recipe, sha256, source_sha256, format,
     width, height, frames, size, title, alt, tags, visibility, state, state_reason, version, thumbhash, dominant_color,
     write_token_hash, read_token_hash, created_at, updated_at, purged_at, revision, hold, trashed_at, trashed_from,
-    expires_at, attached_type, attached_id, replaced_at FROM images"""
+    expires_at, attached_type, attached_id, replaced_at, attach_by, expires_attached FROM images"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +54,10 @@ async def insert_image(connection: Connection, image: Image, *, sanitiser_versio
     await connection.execute(
         """INSERT INTO images (bucket, id, tenant, secret, owner, created_by, kind, recipe, sha256, source_sha256,
                sanitiser_version, format, width, height, frames, size, title, alt, tags, visibility, state, version,
-               write_token_hash, read_token_hash, created_at, updated_at, expires_at, attached_type, attached_id)
+               write_token_hash, read_token_hash, created_at, updated_at, expires_at, attached_type, attached_id,
+               attach_by, expires_attached)
            VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s,
-               %s, %s, %s, %s)""",
+               %s, %s, %s, %s, %s, %s)""",
         [
             bucket_of(image.id),
             image.id,
@@ -87,6 +88,8 @@ async def insert_image(connection: Connection, image: Image, *, sanitiser_versio
             image.expires_at,
             image.attached_to.type if image.attached_to else None,
             image.attached_to.id if image.attached_to else None,
+            image.attach_by,
+            image.expires_attached,
         ],
     )
 
@@ -157,7 +160,7 @@ async def empty_image(connection: Connection, image_id: int) -> datetime:
                tags = '{}', sha256 = '', source_sha256 = '', width = 0, height = 0, frames = 0, size = 0,
                thumbhash = NULL, dominant_color = NULL, write_token_hash = NULL, read_token_hash = NULL,
                trashed_at = NULL, trashed_from = NULL, expires_at = NULL, attached_type = NULL, attached_id = NULL,
-               updated_at = now(), purged_at = now(), revision = revision + 1
+               attach_by = NULL, expires_attached = NULL, updated_at = now(), purged_at = now(), revision = revision + 1
            WHERE bucket = %s AND id = %s AND state = ANY (%s) RETURNING purged_at""",
         [State.PURGED, bucket_of(image_id), image_id, list(sources_of(State.PURGED))],
     )
@@ -174,7 +177,7 @@ def _image(row: tuple[Any, ...]) -> Image:
         width, height, frames, size, title, alt, tags, visibility, state,
         state_reason, version, thumbhash, dominant_color, write_token_hash, read_token_hash,
         created_at, updated_at, purged_at, revision, hold, trashed_at, trashed_from, expires_at,
-        attached_type, attached_id, replaced_at,
+        attached_type, attached_id, replaced_at, attach_by, expires_attached,
     ) = row  # fmt: skip
     return Image(
         image_id,
@@ -212,4 +215,6 @@ def _image(row: tuple[Any, ...]) -> Image:
         expires_at,
         Attachment(attached_type, attached_id) if attached_type is not None else None,
         replaced_at,
+        attach_by,
+        expires_attached,
     )

@@ -127,6 +127,10 @@ class Image:
     attached_to: Attachment | None = None
     replaced_at: datetime | None = None
     """When its bytes were last replaced; None: never."""
+    attach_by: datetime | None = None
+    """Until when it may belong to nothing; None: for good, or it belongs to something."""
+    expires_attached: datetime | None = None
+    """What its expiry will be once it is attached."""
 
     @property
     def ref(self) -> ImageRef:

@@ -2,10 +2,14 @@
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Final
 
 from tintype.domain.format import Format
 from tintype.domain.transform import Preset, Recipe
 from tintype.domain.visibility import Visibility
+
+ATTACH_WITHIN: Final = timedelta(hours=24)
+"""Somebody who is writing what the picture belongs to may sleep over it; what nobody finishes is gone the day after."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,11 @@ class UploadKind:
     recipe: Recipe
     visibility: Visibility = Visibility.PUBLIC
     attach: str | None = None
+    """The type of what its images belong to; None: to anything, or nothing."""
+    attach_within: timedelta = ATTACH_WITHIN
+    """For how long an image may belong to nothing yet."""
+    one_per_owner: bool = False
+    """Whether an owner shows one image of it of each thing: a new one replaces the one before."""
     expires_in: timedelta | None = None
     """How long an image is kept when nobody says how long; None: until it is deleted."""
 

@@ -18,8 +18,10 @@ from tintype.domain.audit import Action
 from tintype.domain.change import ChangeRequest, refuse_unless_live
 from tintype.domain.errors import Code, FieldError, Problem
 from tintype.domain.image import Image
+from tintype.domain.kind import UploadKind
 from tintype.domain.tokens import Purpose, Token, derive_token
 from tintype.domain.visibility import BY_LINK
+from tintype.storage.attaching import claim_place
 
 Edit = Callable[[Image], Image]
 """Returns the image as it should be. Only what is said of it counts."""
@@ -41,8 +43,8 @@ class ChangeImage:
         self._clock = clock
         self._server_key = server_key
 
-    async def __call__(self, request: ChangeRequest, edit: Edit) -> Changed:
-        """Return the changed image.
+    async def __call__(self, request: ChangeRequest, edit: Edit, kind: UploadKind | None) -> Changed:
+        """Return the changed image; `kind` is what its kind is now, None when there is none of the name any more.
 
         `Problem` as `ChangeRequest.permitted` says, image.gone when it has expired, conflict when it is in the trash,
         request.invalid for an expiry that is past.
@@ -55,6 +57,8 @@ class ChangeImage:
             self._refuse_past(image, wanted)
             if wanted == image:
                 return Changed(image, read_token)
+            if image.attached_to is None and wanted.attached_to is not None:
+                await claim_place(connection, wanted, kind, request.by)
             await save_details(connection, wanted)
             if wanted.visibility is not image.visibility:
                 seen = {"before": image.visibility.value, "after": wanted.visibility.value}

@@ -24,7 +24,7 @@ from tintype.db.notify import Notifier
 from tintype.db.pool import Database
 from tintype.db.uploads import delete_parts, get_parts, get_upload, lock_upload, set_state
 from tintype.db.usage import count_usage
-from tintype.domain.attachment import attach
+from tintype.domain.attachment import attach, lasting
 from tintype.domain.errors import Code, Kind, Problem
 from tintype.domain.ids import image_name
 from tintype.domain.image import Image, State
@@ -139,7 +139,7 @@ class ExamineUpload:
             if now is None or now.state is not UploadState.RECEIVED:
                 return False
             image = image_of(now, kind, clean, self._clock.now())
-            await commit_image(connection, self._intake, image, clean, by=now.by)
+            await commit_image(connection, self._intake, image, clean, kind=kind, by=now.by)
             await set_state(connection, now.id, UploadState.COMMITTED)
             await delete_parts(connection, now.id)
             change = settled(now.reserved, image.size)
@@ -162,6 +162,7 @@ def image_of(upload: Upload, kind: UploadKind, clean: CleanBytes, now: datetime)
     complete that, and not delete what came of it. Its read token is needed where a link alone does not open it.
     """
     examined = clean.examined
+    kept = lasting(kind, upload.attached_to, now=now, expires_in=upload.expires_in)
     return replace(
         upload.as_image(kind.recipe),
         state=State.PROCESSING,
@@ -177,5 +178,7 @@ def image_of(upload: Upload, kind: UploadKind, clean: CleanBytes, now: datetime)
         write_token_hash=upload.write_token_hash if upload.anonymous else None,
         read_token_hash=upload.read_token_hash if upload.visibility not in BY_LINK else None,
         updated_at=now,
-        expires_at=now + upload.expires_in if upload.expires_in is not None else None,
+        expires_at=kept.expires_at,
+        attach_by=kept.attach_by,
+        expires_attached=kept.expires_attached,
     )

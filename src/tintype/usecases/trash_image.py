@@ -14,6 +14,8 @@ from tintype.db.pool import Connection, Database
 from tintype.domain.audit import Action
 from tintype.domain.change import ChangeRequest
 from tintype.domain.image import Image, State, move
+from tintype.domain.kind import UploadKind
+from tintype.storage.attaching import reclaim_place
 
 
 class TrashImage:
@@ -37,16 +39,18 @@ class TrashImage:
             await record(connection, request.entry(Action.IMAGE_TRASHED, image))
             return await _changed(connection, image)
 
-    async def restore(self, request: ChangeRequest) -> Image:
+    async def restore(self, request: ChangeRequest, kind: UploadKind | None) -> Image:
         """Give the image back the state it had and return it; one that is not in the trash stays as it is.
 
-        `Problem` as `ChangeRequest.permitted` says.
+        `kind` is what its kind is now. `Problem` as `ChangeRequest.permitted` says, conflict when its kind has one per
+        owner and another one is shown by now.
         """
         async with self._database.transaction(request.tenant) as connection:
             image = request.permitted(await lock_image(connection, request.image_id))
             if image.trashed_from is None:
                 return image
             move(image.state, image.trashed_from)
+            await reclaim_place(connection, image, kind)
             await take_out_of_trash(connection, image.id)
             await record(connection, request.entry(Action.IMAGE_RESTORED, image))
             if image.trashed_from is State.PROCESSING:

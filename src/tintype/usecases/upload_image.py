@@ -1,10 +1,10 @@
 """The story of an upload whose bytes come in the request (`POST /images`).
 
-The bytes are taken in (`storage/intake.py`); then one transaction: blob, reference, image, job, usage, and, for an
-avatar or a banner, its place in the account, under that row's lock. Only then is the upload acknowledged, and from then
-on it is never lost. A request that has an Idempotency-Key leaves its answer in the same transaction: if that answer is
-lost on its way, a repetition gets it again, and makes nothing new. Of attempts that run side by side with one key the
-first to commit wins; the others wait for that, undo theirs, and repeat its answer. An upload that would pass a quota is
+The bytes are taken in (`storage/intake.py`); then one transaction: its place, where there is one of its kind
+(`storage/attaching.py`), blob, reference, image, job, usage. Only then is the upload acknowledged, and from then on it
+is never lost. A request that has an Idempotency-Key leaves its answer in the same transaction: if that answer is lost
+on its way, a repetition gets it again, and makes nothing new. Of attempts that run side by side with one key the first
+to commit wins; the others wait for that, undo theirs, and repeat its answer. An upload that would pass a quota is
 undone by the last statement of its transaction, and its bytes are removed.
 """
 
@@ -21,7 +21,7 @@ from tintype.db.notify import Notifier
 from tintype.db.pool import Clash, Connection, Database
 from tintype.db.usage import count_usage
 from tintype.domain.actor import Actor
-from tintype.domain.attachment import attach
+from tintype.domain.attachment import attach, lasting
 from tintype.domain.audit import Requester
 from tintype.domain.errors import Code, Problem
 from tintype.domain.idempotency import Attempt, IdempotencyKey, answer_again, fingerprint
@@ -186,7 +186,7 @@ class UploadImage:
         for _ in range(ID_ATTEMPTS):
             accepted = self._draw(submission, clean, _bucket(submission.actor, attempt))
             try:
-                accepted = await self._commit(accepted, clean, attempt, submission.by)
+                accepted = await self._commit(accepted, clean, attempt, submission)
             except Clash:
                 continue
             except _AnsweredMeanwhile:
@@ -209,7 +209,7 @@ class UploadImage:
         """Return the image as it will be, with an id (of this bucket, or any) and the tokens that derive from it."""
         image_id, now = self._clock.new_id(bucket, promised=False), self._clock.now()
         write_token, read_token = self._tokens(submission, image_id)
-        lifetime = submission.expires_in or submission.kind.expires_in
+        kept = lasting(submission.kind, submission.attached_to, now=now, expires_in=submission.expires_in)
         examined = clean.examined
         image = Image(
             id=image_id,
@@ -240,16 +240,22 @@ class UploadImage:
             created_at=now,
             updated_at=now,
             purged_at=None,
-            expires_at=now + lifetime if lifetime else None,
+            expires_at=kept.expires_at,
             attached_to=submission.attached_to,
+            attach_by=kept.attach_by,
+            expires_attached=kept.expires_attached,
         )
         return Accepted(image, deduplicated=False, write_token=write_token, read_token=read_token)
 
-    async def _commit(self, accepted: Accepted, clean: CleanBytes, attempt: _Attempt | None, by: Requester) -> Accepted:
+    async def _commit(
+        self, accepted: Accepted, clean: CleanBytes, attempt: _Attempt | None, submission: Submission
+    ) -> Accepted:
         """Write everything in one transaction, and return what was accepted with what that found out."""
         image = accepted.image
         async with self._database.transaction(image.tenant) as connection:
-            duplicate = await commit_image(connection, self._intake, image, clean, by=by)
+            duplicate = await commit_image(
+                connection, self._intake, image, clean, kind=submission.kind, by=submission.by
+            )
             accepted = replace(accepted, deduplicated=duplicate)
             if attempt is not None:
                 await _keep(connection, accepted, attempt)

@@ -10,7 +10,7 @@ from litestar import Response, patch
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
-from tintype.domain.attachment import refuse_detaching
+from tintype.domain.attachment import refuse_detaching, settled
 from tintype.domain.errors import Code, FieldError, Problem
 from tintype.domain.image import Attachment, Image
 from tintype.domain.kind import UploadKind
@@ -51,7 +51,7 @@ async def change_image(
     change = await change_request(request, api, image_id)
     fields = _checked(await _read(request, api))
     kind = (await api.records.get(ref_of(image_id))).kind
-    changed = await api.change_image(change, lambda image: _changed(image, fields, kind))
+    changed = await api.change_image(change, lambda image: _changed(image, fields, kind), kind)
     api.records.forget((change.image_id,))
     token = changed.read_token.reveal() if changed.read_token else None
     shown = present_image(changed.image, api.base_url(request), owner=True, read_token=token)
@@ -66,7 +66,7 @@ def _changed(image: Image, fields: Mapping[str, Any], kind: UploadKind | None) -
     if errors:
         raise invalid(errors)
     refuse_detaching(image, wanted, kind)
-    return wanted
+    return settled(image, wanted, expiry_named="expires_at" in fields)
 
 
 async def _read(request: ApiRequest, api: ImagesApi) -> dict[str, Any]:

@@ -57,14 +57,15 @@ async def delete_image(
     description="Out of the trash, as it was. An image that is not in the trash stays as it is.",
     operation_id="restoreImage",
     operation_class=OwnerOperation,
-    responses=problems(401, 403, 404, 410, 412, 503),
+    responses=problems(401, 403, 404, 409, 410, 412, 503),
 )
 async def restore_image(
     request: ApiRequest, api: NamedDependency[ImagesApi], image_id: FromPath[str]
 ) -> Response[ImageJson]:
     """Take the image out of the trash."""
     change = await change_request(request, api, image_id, Scope.IMAGES_DELETE)
-    image = await api.trash_image.restore(change)
+    kind = (await api.records.get(ref_of(image_id))).kind
+    image = await api.trash_image.restore(change, kind)
     api.records.forget((change.image_id,))
     return _shown(api, request, image, {})
 
