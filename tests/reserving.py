@@ -6,6 +6,7 @@ from typing import Any, Final
 import httpx
 
 from product import Product
+from tintype.domain.upload import parse_upload_id
 
 UPLOADS: Final = "/api/v1/uploads"
 
@@ -64,3 +65,15 @@ def uploaded(product: Product, client: httpx.Client, data: bytes, **fields: str)
 def staged(product: Product) -> set[str]:
     """Return every staged file there is."""
     return product.files("blobs/staging")
+
+
+def number(reserved: Mapping[str, Any]) -> int:
+    """Return the upload's id, as its row has it."""
+    return parse_upload_id(reserved["id"])
+
+
+def sweep(product: Product) -> None:
+    """Have a worker sweep now, as it would at the next minute."""
+    product.query(
+        "INSERT INTO procrastinate_jobs (queue_name, task_name, priority) VALUES ('tintype', 'sweep_uploads', 15)"
+    )

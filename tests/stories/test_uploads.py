@@ -1,13 +1,21 @@
 """An upload is reserved, its bytes come in requests of their own, and it becomes an image like any other."""
 
 import hashlib
+import io
+import zipfile
 from typing import Final
 
 import httpx
 
 import samples
+from event_stream import following
+from killing import WORKER, frozen, started
+from persons import person
 from product import Product, eventually
-from reserving import UPLOADS, abort, complete, look, reserve, send, send_parts, staged, uploaded
+from reserving import UPLOADS, abort, complete, look, number, reserve, send, send_parts, staged, sweep, uploaded
+from tintype.domain.garbage import Garbage
+from tintype.domain.invariant import Invariant
+from upkeep import collect, verified
 
 PHOTO: Final = samples.jpeg(60, 40, seed=880, gps=True)
 
@@ -150,3 +158,178 @@ def test_a_picture_goes_the_whole_way_for_a_private_image_that_its_tokens_alone_
 
 def test_the_helpers_dance_ends_with_a_ready_image(product: Product) -> None:
     assert uploaded(product, product.client, samples.webp())["state"] == "ready"
+
+
+# An image that nobody has examined yet
+
+
+def test_an_image_that_is_not_examined_yet_is_in_work_everywhere_and_then_ready(product: Product) -> None:
+    data = samples.jpeg(60, 40, seed=890)
+    reserved = reserve(product.client, data, title="Soon")
+    image, link = f"/api/v1/images/{reserved['image_id']}", f"/i/{reserved['image_id']}"
+    assert product.stranger.get(image).status_code == 404  # nobody has said that it is all there
+    assert send(reserved, data).status_code == 200
+    with frozen(*started(product, WORKER)):
+        shown = complete(product, reserved)
+        assert (shown.json()["state"], shown.json()["title"]) == ("processing", "Soon")
+        assert [shown.json()[name] for name in ("format", "width", "height", "frames", "bytes", "sha256")] == [None] * 6
+        looked = product.stranger.get(image)
+        assert (looked.json()["state"], looked.headers["retry-after"]) == ("processing", "1")
+        assert looked.headers["etag"] == shown.headers["etag"]
+        for path in (shown.json()["url"], f"{link}/thumb", f"{link}/original"):
+            waiting = product.stranger.get(path)
+            assert (waiting.status_code, waiting.content) == (202, b"")
+            assert waiting.headers["retry-after"]
+        assert product.stranger.get(f"{link}/nonsense").status_code == 404
+        assert product.stranger.get(f"/p/{reserved['image_id']}").status_code == 404
+        assert product.client.post(f"{image}/variants", json={"preset": "thumb"}).status_code == 409
+        assert (
+            product.client.get("/api/v1/images", params={"limit": "1"}).json()["items"][0]["id"] != reserved["image_id"]
+        )
+    ready = product.settled(shown.json())
+    assert (ready["state"], ready["width"]) == ("ready", 60)
+    assert product.stranger.get(image).headers["etag"] != shown.headers["etag"]
+    assert product.stranger.get(shown.json()["url"]).status_code == 200
+
+
+def test_events_follow_an_image_from_its_completion_to_its_end(product: Product) -> None:
+    for data, end in ((samples.jpeg(60, 40, seed=891), "ready"), (b"\xff\xd8\xff but no picture", "rejected")):
+        reserved = reserve(product.client, data)
+        assert send(reserved, data).status_code == 200
+        with frozen(*started(product, WORKER)):
+            assert complete(product, reserved).status_code == 200
+            stream = following(product.client, reserved["image_id"])
+            opened = stream.__enter__()
+            events = iter(opened)
+            assert next(events).data["state"] == "processing"
+        try:
+            assert list(events)[-1].data["state"] == end
+        finally:
+            stream.__exit__(None, None, None)
+
+
+def test_deleting_an_image_that_is_not_examined_yet_aborts_its_upload(product: Product) -> None:
+    before, data = usage(product), samples.jpeg(60, 40, seed=892)
+    reserved = reserve(product.client, data)
+    assert send(reserved, data).status_code == 200
+    with frozen(*started(product, WORKER)):
+        image = complete(product, reserved).json()
+        assert product.client.delete(f"/api/v1/images/{image['id']}").status_code == 204
+        assert product.client.get(f"/api/v1/images/{image['id']}").status_code == 404
+        assert look(product, reserved)["state"] == "aborted"
+        assert not staged(product)
+    assert usage(product) == before
+    assert eventually(
+        lambda: product.query("SELECT 1 FROM procrastinate_jobs WHERE task_name = 'examine_upload'") == []
+    )
+    assert product.client.get(f"/api/v1/images/{image['id']}").status_code == 404
+    assert collect(product) == set()
+
+
+# Its end, and what is left of it
+
+
+def test_an_upload_that_is_never_completed_is_given_up_with_all_that_it_held(product: Product) -> None:
+    before, data = usage(product), samples.jpeg(60, 40, seed=893)
+    reserved = reserve(product.client, data)
+    assert send(reserved, data).status_code == 200
+    product.query("UPDATE uploads SET expires_at = now() - interval '1 s' WHERE id = %s", number(reserved))
+    assert complete(product, reserved).json()["code"] == "upload.expired"
+    sweep(product)
+    assert eventually(lambda: look(product, reserved)["state"] == "expired", within=20)
+    assert eventually(lambda: not staged(product))
+    assert usage(product) == before
+    assert send(reserved, data).json()["code"] == "upload.expired"
+
+
+def test_an_upload_whose_job_is_lost_is_examined_all_the_same(product: Product) -> None:
+    data = samples.jpeg(60, 40, seed=894)
+    reserved = reserve(product.client, data)
+    assert send(reserved, data).status_code == 200
+    with frozen(*started(product, WORKER)):
+        assert complete(product, reserved).status_code == 200
+        product.query("DELETE FROM procrastinate_jobs WHERE args ->> 'upload' = %s", str(number(reserved)))
+        product.query("UPDATE uploads SET updated_at = now() - interval '2 m' WHERE id = %s", number(reserved))
+    sweep(product)
+    assert product.settled({"id": reserved["image_id"]})["state"] == "ready"
+
+
+def test_gc_and_verify_know_what_is_staged_and_find_what_is_nobody_s_and_what_is_lost(product: Product) -> None:
+    data = samples.jpeg(60, 40, seed=895)
+    reserved = reserve(product.client, data)
+    assert send(reserved, data).status_code == 200
+    (mine,) = staged(product)
+    path = product.data / mine
+    other = path.with_name(f"{path.name[:-64]}{'0' * 64}")
+    other.write_bytes(b"what a crash left")
+    key = str(other.relative_to(product.data / "blobs"))
+    assert verified(product) == [(Invariant.REFERENCES, f"no upload knows {key}")]
+    assert collect(product) == {(Garbage.STAGED, key)}
+    assert staged(product) == {mine}
+    assert verified(product) == []
+    path.rename(path.with_suffix(".away"))
+    ((invariant, sentence),) = [found for found in verified(product) if found[0] is Invariant.DURABLE]
+    assert "part 1 of the upload" in sentence
+    lost = complete(product, reserved)
+    assert (lost.status_code, lost.json()["code"]) == (409, "upload.bytes_missing")
+    path.with_suffix(".away").unlink()
+    assert abort(product, reserved).status_code == 204
+    assert invariant is Invariant.DURABLE
+
+
+def test_uploads_go_with_their_account_and_are_in_its_export(product: Product) -> None:
+    data = samples.jpeg(60, 40, seed=896)
+    with person(product) as ann:
+        reserved = reserve(ann.client, data, filename="holiday.jpg")
+        assert send(reserved, data).status_code == 200
+        assert ann.client.get(f"{UPLOADS}/{reserved['id']}").json()["received"] == len(data)
+        assert ann.client.get("/api/v1/usage").json()["images"] == 1
+        assert ann.client.post("/api/v1/account/export").is_success
+        assert eventually(lambda: ann.client.get("/api/v1/account/export").json()["state"] == "ready", within=20)
+        archive = zipfile.ZipFile(io.BytesIO(ann.client.get("/api/v1/account/export/file").content))
+        (name,) = [name for name in archive.namelist() if "uploads" in name]
+        assert b"holiday.jpg" in archive.read(name)
+        assert ann.client.delete("/api/v1/account").status_code == 202
+        assert eventually(lambda: not product.query("SELECT 1 FROM uploads WHERE owner = %s", ann.id), within=20)
+        assert not staged(product)
+        assert send(reserved, data).json()["code"] in {"upload.aborted", "upload.link_invalid"}
+    assert collect(product) == set()
+
+
+def test_nothing_is_taken_for_a_tenant_that_is_suspended(product: Product) -> None:
+    data = samples.jpeg(60, 40, seed=897)
+    slug = "shut-soon"
+    made = product.client.post("/api/v1/tenants", json={"slug": slug})
+    key = made.json()["api_key"]["secret"]
+    with httpx.Client(base_url=product.base_url, headers={"authorization": f"Bearer {key}"}) as theirs:
+        reserved = reserve(theirs, data)
+    assert product.client.post(f"/api/v1/tenants/{slug}/suspend").is_success
+    for answer in (send(reserved, data), complete(product, reserved), abort(product, reserved)):
+        assert (answer.status_code, answer.json()["code"]) == (403, "tenant.suspended")
+    assert not staged(product)
+
+
+def test_a_page_of_a_listed_origin_sends_and_completes_with_what_it_was_handed(product: Product) -> None:
+    origin, data = "https://shop.example", samples.jpeg(60, 40, seed=898)
+    assert product.client.patch("/api/v1/tenants/default", json={"origins": [origin]}).is_success
+    reserved = reserve(product.client, data, content_type="image/jpeg", sha256=hashlib.sha256(data).hexdigest())
+    steps = [
+        ("PUT", reserved["upload"]["url"], {**reserved["upload"]["headers"]}, data),
+        ("POST", f"{UPLOADS}/{reserved['id']}/complete", {"Upload-Token": reserved["write_token"]}, b""),
+    ]
+    for method, url, headers, body in steps:
+        asked = {
+            "origin": origin,
+            "access-control-request-method": method,
+            "access-control-request-headers": ", ".join(name.lower() for name in headers),
+        }
+        preflight = product.stranger.options(url, headers=asked)
+        assert preflight.status_code == 204
+        assert method in preflight.headers["access-control-allow-methods"]
+        allowed = {name.lower() for name in preflight.headers["access-control-allow-headers"].split(", ")}
+        assert {name.lower() for name in headers} <= allowed
+        answer = product.stranger.request(method, url, headers={**headers, "origin": origin}, content=body)
+        assert answer.status_code == 200, answer.text
+        assert answer.headers["access-control-allow-origin"] == origin
+        assert "etag" in answer.headers["access-control-expose-headers"].lower()
+    assert product.settled({"id": reserved["image_id"]})["state"] == "ready"

@@ -6,6 +6,7 @@ PUT, and what a client wrote to a remote store by itself, as number 1. What no r
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final, LiteralString
 
@@ -187,6 +188,28 @@ async def sweep_ended(connection: Connection, *, limit: int) -> int:
     cursor = await connection.execute("SELECT sweep_uploads(%s, %s)", [KEPT_DAYS, limit])
     row = await cursor.fetchone()
     return int(row[0]) if row else 0
+
+
+@dataclass(frozen=True, slots=True)
+class StagedPart:
+    """A piece that a row says is in the store, of an upload that has not ended."""
+
+    upload: int
+    part: Part
+
+
+async def staged_page(
+    connection: Connection, *, tenant: int, after: tuple[int, int], limit: int
+) -> Sequence[StagedPart]:
+    """Return pieces of uploads that have not ended, after that upload and number; of every bucket."""
+    cursor = await connection.execute(
+        """SELECT p.upload, p.number, p.size, p.sha256
+           FROM uploads u JOIN upload_parts p ON p.bucket = u.bucket AND p.upload = u.id
+           WHERE u.tenant = %s AND u.ended_at IS NULL AND (p.upload, p.number) > (%s, %s)
+           ORDER BY p.upload, p.number LIMIT %s""",
+        [tenant, *after, limit],
+    )
+    return [StagedPart(upload, Part(*part)) for upload, *part in await cursor.fetchall()]
 
 
 # The uploads of an account lie in whatever buckets they were drawn in: this asks every shard, by the index of owners

@@ -12,7 +12,15 @@ from typing import BinaryIO, Final
 
 from tintype.db.blobs import prove_lock
 from tintype.db.pool import Connection, Database
-from tintype.db.uploads import delete_parts, get_part, lock_upload, put_part, set_state
+from tintype.db.uploads import (
+    delete_parts,
+    get_part,
+    get_parts,
+    get_upload,
+    lock_upload,
+    put_part,
+    set_state,
+)
 from tintype.db.usage import count_usage
 from tintype.domain.errors import Problem
 from tintype.domain.keys import staged_object_key, staged_part_key, staging_prefix
@@ -70,12 +78,33 @@ class StagedUploads:
             async for chunk in await self._blobs.read(key_of(upload, part)):
                 yield chunk
 
+    async def is_wanted(self, tenant: int, upload_id: int, key: str) -> bool:
+        """Return whether a staged key belongs to an upload that has not ended."""
+        async with self._database.transaction(tenant) as connection:
+            return await _is_wanted(connection, await get_upload(connection, upload_id), key)
+
+    async def remove_unwanted(self, tenant: int, upload_id: int, key: str) -> bool:
+        """Remove a staged key unless it is wanted by now, and return whether it was there and is gone."""
+        async with self._database.transaction(tenant) as connection:
+            if await _is_wanted(connection, await lock_upload(connection, upload_id), key):
+                return False
+            await prove_lock(connection)
+            return await self._blobs.delete(key)
+
     async def clear(self, tenant: int, upload_id: int) -> None:
         """Remove everything staged of an upload that has ended. What cannot be had now is gc's."""
         with suppress(BlobStoreFailed, BlobStoreFull):
             staged = [found.key async for found in self._blobs.list(staging_prefix(tenant, upload_id))]
             for key in staged:
                 await self._blobs.delete(key)
+
+
+async def _is_wanted(connection: Connection, upload: Upload | None, key: str) -> bool:
+    if upload is None or upload.state in ENDED:
+        return False
+    if key == staged_object_key(upload.tenant, upload.id):  # the client may have just written it
+        return True
+    return key in {key_of(upload, part) for part in await get_parts(connection, upload.id)}
 
 
 def key_of(upload: Upload, part: Part) -> str:

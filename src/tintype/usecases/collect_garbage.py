@@ -27,7 +27,14 @@ from tintype.db.variants import delete_variant, list_variants
 from tintype.domain.errors import Problem
 from tintype.domain.garbage import LEFT_ALONE, Find, Garbage
 from tintype.domain.ids import image_name
-from tintype.domain.keys import ACCOUNT_JOURNAL_PREFIX, EXPORT_PREFIX, JOURNAL_PREFIX, PROBE_PREFIX, parse_key
+from tintype.domain.keys import (
+    ACCOUNT_JOURNAL_PREFIX,
+    EXPORT_PREFIX,
+    JOURNAL_PREFIX,
+    PROBE_PREFIX,
+    parse_key,
+    parse_staging_key,
+)
 from tintype.domain.purge import Purge
 from tintype.ports.blobs import BlobInfo, BlobStore, BlobStoreFailed, BlobStoreFull
 from tintype.ports.staging import Staging
@@ -35,6 +42,7 @@ from tintype.storage.account_journal import AccountJournal
 from tintype.storage.inventory import Inventory, Place, Recorded
 from tintype.storage.purge_journal import BUNDLED_AFTER, PurgeJournal
 from tintype.storage.removal import remove_unknown
+from tintype.storage.staged_uploads import StagedUploads
 
 UNDER_WAY_SECONDS: Final = 3600.0
 """What is half-written has no row whose lock would tell that somebody still writes it; no upload takes an hour."""
@@ -99,6 +107,7 @@ class CollectGarbage:
         self._config = config
         self._mends = mends
         self._remove_blob = remove_blob
+        self._staged = StagedUploads(database, blobs)
         self._inventory = Inventory(database, blobs)
         self._journal = PurgeJournal(blobs)
         self._accounts = AccountJournal(blobs)
@@ -167,7 +176,12 @@ class CollectGarbage:
         if file.key.startswith((JOURNAL_PREFIX, ACCOUNT_JOURNAL_PREFIX, EXPORT_PREFIX)):
             return  # exports have a sweep of their own
         old = self._clock.now().timestamp() - file.modified >= run.grace.total_seconds()
-        stored = parse_key(file.key)
+        stored, staged = parse_key(file.key), parse_staging_key(file.key)
+        if staged is not None and staged[0] in tenants:
+            if old and not await self._staged.is_wanted(*staged, file.key):
+                remove = partial(self._staged.remove_unwanted, *staged, file.key)
+                await self._do(remove, Find(Garbage.STAGED, file.key), run)
+            return
         if file.key.startswith(PROBE_PREFIX):
             if old:
                 await self._do(partial(self._blobs.delete, file.key), Find(Garbage.LEFTOVER, file.key), run)

@@ -75,7 +75,7 @@ async def make_variants(
     change = await change_request(request, work.images, image_id)
     record = await work.images.records.get(ref_of(image_id))
     image = change.permitted(record.image)
-    if image.state not in SERVED:
+    if image.state not in SERVED or image.pending:
         raise Problem(Code.CONFLICT, f"This image is {image.state}: nothing can be made of it.")
     variants = _wanted(record, data)
     attempt = await _attempt(request, work.images, image, data)

@@ -91,7 +91,8 @@ async def _shared(api: ImagesApi, url: str, base_url: str) -> DeliveryRecord:
     if match is None or parts.scheme not in {"http", "https"} or parts.netloc.lower() != ours.netloc.lower():
         raise _nothing()
     record = await api.records.get(ref_of(match[1]))
-    if record.expired or record.image.state not in SERVED or not record.by_link:
+    image = record.image
+    if record.expired or image.state not in SERVED or image.pending or not record.by_link:
         raise _nothing()
     return record
 

@@ -52,6 +52,7 @@ _NOTICES: Final = {
 
 _REJECTED: Final = ("This picture cannot be shown", "The file is damaged, or not what it says it is.")
 _HELD: Final = ("This picture is held back", "Somebody has to look at it first.")
+_COMING: Final = ("This picture is on its way", "It is being looked at. Come back in a moment.")
 _TRASHED: Final = ("This picture is in the trash", "You can restore it; nobody else sees that it is there.")
 
 _HIDDEN: Final = {State.REJECTED: _REJECTED, State.QUARANTINED: _HELD, State.TRASHED: _TRASHED}
@@ -69,6 +70,8 @@ async def share_page(request: ApiRequest, api: NamedDependency[ImagesApi], image
             raise
         return _refused(request, problem)
     image, by_link = seen.image, seen.record.by_link
+    if image.pending and image.state is State.PROCESSING:
+        return _notice(image, *_COMING, by_link=by_link)
     if image.state in _HIDDEN:
         return _notice(image, *_HIDDEN[image.state], by_link=by_link)
     shared = SharedImage(

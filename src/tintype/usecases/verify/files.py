@@ -18,11 +18,13 @@ from tintype.domain.keys import (
     StoredKey,
     named_digest,
     parse_key,
+    parse_staging_key,
 )
 from tintype.ports.blobs import BlobInfo, BlobMissing
 from tintype.storage.inventory import Place, Recorded
 from tintype.storage.soundness import sha256_in
 from tintype.usecases.verify.run import Run
+from tintype.usecases.verify.staged import verify_staged_file
 
 AT_ONCE: Final = 4
 """Files that are read at once: more makes a disk no quicker, and delivery needs it, too."""
@@ -126,6 +128,9 @@ async def _verify_use(run: Run, recorded: Recorded, blob: BlobRecord) -> None:
 
 async def _verify_unknown(run: Run, file: BlobInfo, tenants: Collection[int]) -> None:
     if file.key.startswith((JOURNAL_PREFIX, ACCOUNT_JOURNAL_PREFIX, EXPORT_PREFIX, PROBE_PREFIX)):
+        return
+    if (staged := parse_staging_key(file.key)) is not None and staged[0] in tenants:
+        await verify_staged_file(run, file, *staged)
         return
     stored = parse_key(file.key)
     if stored is None or stored.tenant not in tenants:

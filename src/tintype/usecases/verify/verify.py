@@ -16,6 +16,7 @@ from tintype.usecases.verify.files import verify_files
 from tintype.usecases.verify.purges import verify_purges
 from tintype.usecases.verify.rows import verify_rows
 from tintype.usecases.verify.run import Run
+from tintype.usecases.verify.staged import verify_staged_rows
 from tintype.usecases.verify.usage import verify_usage
 
 
@@ -68,6 +69,7 @@ class Verify:
         for tenant in tenants:
             await verify_rows(run, tenant)
             await verify_usage(run, tenant)
+            await verify_staged_rows(run, tenant)
         await verify_files(run, tenants)
         await self._verify_leftovers(run)
         await verify_purges(run, tenants)
