@@ -1,6 +1,7 @@
 """The product itself for tests: a real `tintype serve` in a directory of its own, used over HTTP.
 
-`product` is shared by a file's tests; `start_product` is for tests that break what they started.
+`product` is shared by all tests that can share it; `own_product` and `start_product` are for those that count what is
+there, or break what they started.
 """
 
 import json
@@ -182,11 +183,22 @@ def _descendants(parent: int) -> Iterator[tuple[int, str]]:
         yield from _descendants(pid)
 
 
-@pytest.fixture(scope="module")
-def product() -> Iterator[Product]:
-    """Give a running product with the embedded database."""
+@contextmanager
+def own_product(*arguments: str, environment: Mapping[str, str] | None = None) -> Iterator[Product]:
+    """Give a running product with the embedded database, in a directory that goes with it."""
     with (
         passable_directory() as directory,
-        start_product(directory / "data") as running,
+        start_product(directory / "data", *arguments, environment=environment) as running,
     ):
+        yield running
+
+
+@pytest.fixture(scope="session")
+def product() -> Iterator[Product]:
+    """Give the product that all files share which can: starting one costs four seconds of a processor.
+
+    What a test does there is for others to see. A file that counts what there is, changes what is everybody's, or stops
+    what it uses has a fixture of this name that gives its own.
+    """
+    with own_product() as running:
         yield running

@@ -1,6 +1,11 @@
-"""What the supervisor starts: the server process, which only forks and so loads as little as it can, and workers."""
+"""What the supervisor starts: the server process, of which the API processes are forks, and workers.
+
+The server process loads what they need, once: they share its memory, and one that has to be started again is there at
+once instead of a second later.
+"""
 
 import asyncio
+import gc
 import multiprocessing
 import signal
 from typing import TYPE_CHECKING
@@ -17,6 +22,11 @@ if TYPE_CHECKING:
 def run_api(settings: Settings, parent: int) -> None:
     """Serve until SIGTERM; `parent` is the pid of the supervisor."""
     die_with_parent(parent)
+
+    import tintype.bootstrap  # noqa: F401, PLC0415 -- for the processes that will be forked; workers load it by themselves
+
+    gc.collect()
+    gc.freeze()  # a collection in a fork would write to every object, and so copy what is shared
     serve(
         "tintype.children:api_application",
         host=settings.host,
@@ -31,13 +41,13 @@ def api_application() -> "Application":
     """Return the application of one API process, which the server process has just forked (Granian's factory)."""
     server = multiprocessing.parent_process()
     if server is not None and server.pid is not None:
-        # Before the second that the import takes, and by the pid that forked us: when that is dead already, `getppid`
-        # names whoever adopted us, with whom we would live on and keep the port.
+        # By the pid that forked us: when that is dead already, `getppid` names whoever adopted us, with whom we would
+        # live on and keep the port.
         die_with_parent(server.pid)
     # The server's own handler came along with the fork and would take a stop for done until Granian sets another.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
-    from tintype import bootstrap  # noqa: PLC0415 -- the server process, from which we were forked, must not load it
+    from tintype import bootstrap  # noqa: PLC0415 -- see `run_api`
 
     return bootstrap.api_application()
 

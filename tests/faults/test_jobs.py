@@ -13,7 +13,7 @@ from psycopg.types.json import Jsonb
 import samples
 from killing import frozen, pids, started
 from postgres import passable_directory
-from product import Product, eventually, start_product
+from product import Product, eventually, own_product, start_product
 from sabotage import WORKER, sabotaged
 from tintype.domain.ids import ImageRef
 
@@ -23,6 +23,12 @@ BRISK: Final = {"TINTYPE_JOBS__RETRY_SECONDS": "0.1"}
 
 TAKEN_OVER_SECONDS: Final = 25.0
 """10 s of silence, a sweep every 5 s, and a slow machine."""
+
+
+@pytest.fixture(scope="module")
+def product() -> Iterator[Product]:
+    with own_product() as running:
+        yield running
 
 
 @pytest.fixture(scope="module")

@@ -10,9 +10,15 @@ import pytest
 
 from actors import Asker, Askers, everybody, make_key
 from command_line import tintype
-from product import Product, eventually
+from product import Product, eventually, own_product
 
 READ: Final = ["images:read"]
+
+
+@pytest.fixture(scope="module")
+def product() -> Iterator[Product]:
+    with own_product() as running:
+        yield running
 
 
 @pytest.fixture(scope="module")

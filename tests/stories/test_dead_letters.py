@@ -11,13 +11,19 @@ import pytest
 import samples
 from command_line import tintype
 from postgres import passable_directory
-from product import Product, eventually, start_product
+from product import Product, eventually, own_product, start_product
 from queued import BRISK, BROKEN_WHILE, bury, dead_letter_of, image_number, jobs_of
 from refusals import assert_problem
 from sabotage import WORKER, sabotaged
 from tenants import another_tenant
 
 JOBS: Final = "/api/v1/jobs"
+
+
+@pytest.fixture(scope="module")
+def product() -> Iterator[Product]:
+    with own_product() as running:
+        yield running
 
 
 @dataclass

@@ -311,8 +311,10 @@ def test_a_new_certificate_is_taken_on_sighup_and_one_that_cannot_be_used_is_not
     assert good_key not in product.log.read_bytes()
     shutil.copy(new, certificate)
     shutil.copy(new_key, key)
+    before = set(product.children())
     os.kill(product.process.pid, signal.SIGHUP)
     assert eventually(lambda: shown(product) == der(new), within=20)
+    assert eventually(lambda: bool(before - set(product.children())), within=20)  # until then both processes answer
     story.tls = trusting(certificate)
     speak_tls(product, story.tls)
     assert product.stranger.get("/readyz").status_code == 200

@@ -1,18 +1,25 @@
 """Work that an owner asks for: a size that is made now, and images that are processed again."""
 
+from collections.abc import Iterator
 from typing import Any, Final
 
 import pytest
 
 import samples
 from command_line import tintype
-from product import Product, eventually
+from product import Product, eventually, own_product
 from queued import bury, image_number
 from refusals import assert_problem
 from tenants import another_tenant
 
 IMAGES: Final = "/api/v1/images"
 JSON: Final = {"content-type": "application/json"}
+
+
+@pytest.fixture(scope="module")
+def product() -> Iterator[Product]:
+    with own_product() as running:
+        yield running
 
 
 def make(product: Product, image: dict[str, Any], body: object) -> Any:  # noqa: ANN401 -- JSON has no type

@@ -12,13 +12,19 @@ import pytest
 from PIL import Image
 
 import samples
-from product import Product
+from product import Product, own_product
 from signed_in import signed_in
 
 IMAGES: Final = "/api/v1/images"
 HIDDEN: Final = frozenset({401, 403, 404, 410})
 NEVER_SHOWN: Final = HIDDEN | {400, 405, 409, 412, 415, 422, 428}
 """What an unsafe request of a stranger may be answered: it never succeeds."""
+
+
+@pytest.fixture(scope="module")
+def product() -> Iterator[Product]:
+    with own_product() as running:
+        yield running
 
 
 @pytest.fixture(scope="module")

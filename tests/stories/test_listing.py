@@ -1,16 +1,23 @@
 """The list of one's images: newest first, in pages that neither repeat nor leave out, with filters."""
 
 import hashlib
+from collections.abc import Iterator
 from typing import Any, Final
 
 import pytest
 
 import samples
-from product import Product
+from product import Product, own_product
 from refusals import assert_problem
 from tenants import another_tenant
 
 IMAGES: Final = "/api/v1/images"
+
+
+@pytest.fixture(scope="module")
+def product() -> Iterator[Product]:
+    with own_product() as running:
+        yield running
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from psycopg.types.json import Jsonb
 import samples
 from killing import frozen, started
 from postgres import passable_directory
-from product import Product, eventually, start_product
+from product import Product, eventually, own_product, start_product
 from queued import image_number
 from raw_http import Answer
 from refusals import assert_problem
@@ -87,6 +87,12 @@ WHILE_HELD: Final = """
 
     RenderPool.render = wait_first
 """
+
+
+@pytest.fixture(scope="module")
+def product() -> Iterator[Product]:
+    with own_product() as running:
+        yield running
 
 
 @contextmanager

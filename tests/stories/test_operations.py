@@ -10,7 +10,7 @@ import pytest
 import samples
 from authorisation_matrix import documented_routes
 from command_line import tintype
-from product import Product, eventually
+from product import Product, eventually, own_product
 from refusals import assert_problem
 
 IMAGES: Final = "/api/v1/images"
@@ -34,6 +34,12 @@ METRICS: Final = {
     "tintype_resident_memory_bytes": {"pid", "role"},
 }
 """Each metric that dashboards may rely on, and its labels."""
+
+
+@pytest.fixture(scope="module")
+def product() -> Iterator[Product]:
+    with own_product() as running:
+        yield running
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ import pytest
 
 from killing import pids
 from postgres import Server, drop_database, fresh_database, passable_directory
-from product import Product, eventually, start_product
+from product import Product, eventually, own_product, start_product
 from sabotage import WORKER, sabotaged
 from tintype.db.migrate import migrate
 from tintype.db.periodic import last_runs
@@ -25,6 +25,12 @@ from tintype.db.tenants import every_tenant
 from tintype.periodic import Periodic, PeriodicTask, Report, next_due
 
 HOURLY = "0 * * * *"
+
+
+@pytest.fixture(scope="module")
+def product() -> Iterator[Product]:
+    with own_product() as running:
+        yield running
 
 
 @pytest.fixture

@@ -13,10 +13,16 @@ import pytest
 import samples
 from actors import Asker, Askers, everybody
 from command_line import tintype
-from product import Product, eventually
+from product import Product, eventually, own_product
 
 SECONDS: Final = 5.0
 """Within which a suspension acts."""
+
+
+@pytest.fixture(scope="module")
+def product() -> Iterator[Product]:
+    with own_product() as running:
+        yield running
 
 
 @pytest.fixture(scope="module")

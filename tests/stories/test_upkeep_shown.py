@@ -1,14 +1,21 @@
 """What operators see of the upkeep: metrics, and the doctor."""
 
 import re
+from collections.abc import Iterator
 
 import pytest
 
 import samples
 from command_line import tintype
-from product import Product
+from product import Product, own_product
 from tintype.diagnosis.chosen import chosen_settings
 from tintype.settings import load_settings
+
+
+@pytest.fixture(scope="module")
+def product() -> Iterator[Product]:
+    with own_product() as running:
+        yield running
 
 
 def findings(product: Product) -> dict[str, tuple[str, str]]:

@@ -5,6 +5,7 @@ import hashlib
 import io
 import re
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
@@ -12,7 +13,7 @@ import pytest
 from PIL import Image
 
 import samples
-from product import Product
+from product import Product, own_product
 from raw_http import connect, form_end, form_type, part, upload_head
 
 IMAGES: Final = "/api/v1/images"
@@ -42,6 +43,12 @@ CLEAN: Final = {
     "webp": samples.webp(),
 }
 """The same files, never planted with anything."""
+
+
+@pytest.fixture(scope="module")
+def product() -> Iterator[Product]:
+    with own_product() as running:
+        yield running
 
 
 def opened(data: bytes) -> Image.Image:

@@ -10,7 +10,7 @@ import pytest
 
 import samples
 from actors import Asker, Askers, everybody, make_person
-from product import Product, eventually
+from product import Product, eventually, own_product
 from refusals import assert_problem, leaves_nothing
 from tintype.cli import main
 from tintype.domain.ids import public_id
@@ -22,6 +22,12 @@ USAGE: Final = "/api/v1/usage"
 QUOTA: Final = "/api/v1/quota"
 COUNTED_SECONDS: Final = 15.0
 """Requests are added up every five."""
+
+
+@pytest.fixture(scope="module")
+def product() -> Iterator[Product]:
+    with own_product() as running:
+        yield running
 
 
 @pytest.fixture(scope="module")

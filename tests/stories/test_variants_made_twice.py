@@ -1,10 +1,19 @@
 """The same variant made by the job and on demand, whose pixels may differ: one stays, and everything agrees on it."""
 
 import hashlib
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
 import samples
-from product import Product
+from product import Product, own_product
+
+
+@pytest.fixture(scope="module")
+def product() -> Iterator[Product]:
+    with own_product() as running:
+        yield running
 
 
 def test_what_is_served_agrees_with_what_is_recorded_however_often_a_variant_is_made(product: Product) -> None:
