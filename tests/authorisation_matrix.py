@@ -26,6 +26,7 @@ import samples
 from actors import Asker, Askers, add_passkey, add_session, make_person
 from product import Product
 from queued import bury, dead_letter_of
+from resumable import BYTES, VERSION, metadata
 from tintype.domain.ids import bucket_of, public_id
 
 COLUMNS: Final = (
@@ -62,6 +63,12 @@ POST   /api/v1/uploads/{upload_id}/parts       404  in   404  403  404  404  404
 PUT    /api/v1/uploads/{upload_id}/content     403  403  403  403  403  403  403  403  403  403  403  403
 PUT    /api/v1/uploads/{upload_id}/parts/{number} 403 403 403 403  403  403  403  403  403  403  403  403
 DELETE /api/v1/uploads/{upload_id}             404  ok   404  403  404  404  404  ok   ok   404  401  401
+# By tus: whoever has the address of an upload may send bytes and give it up; the row is about one of the owner's
+POST   /api/v1/tus                             ok   ok   ok   403  ok   ok   ok   ok   ok   403  401  401
+GET    /api/v1/tus/{upload_name}               ok   ok   ok   ok   ok   ok   ok   ok   ok   ok   ok   ok
+PATCH  /api/v1/tus/{upload_name}               ok   ok   ok   ok   ok   ok   ok   ok   ok   ok   ok   ok
+DELETE /api/v1/tus/{upload_name}               ok   ok   ok   ok   ok   ok   ok   ok   ok   ok   ok   ok
+POST   /api/v1/tus/{upload_name}               ok   ok   ok   ok   ok   ok   ok   ok   ok   ok   ok   ok
 # Bytes and pages, by their addresses
 GET    /i/{image_id}/original                  404  ok   404  403  404  404  ok   ok   ok   404  401  401
 GET    /i/{image_id}/thumb                     404  ok   404  403  404  404  ok   ok   ok   404  401  401
@@ -243,6 +250,10 @@ class Scene:
         """Return an upload of a private image of the owner's, reserved in parts, of which nothing was sent."""
         return dict(self._once("upload", self._reserve))
 
+    def resumable(self) -> str:
+        """Return what the address of a resumable upload of the owner's ends with."""
+        return str(self._once("resumable", self._begin)).rpartition("/")[2]
+
     def dead_job(self) -> dict[str, Any]:
         """Return a job that failed for good, of an image of the owner's."""
         return dict(self._once("job", self._bury))
@@ -279,6 +290,12 @@ class Scene:
         answer = self.owner.post("/api/v1/uploads", json=fields)
         assert answer.status_code == 201, answer.text
         return dict(answer.json())
+
+    def _begin(self) -> str:
+        said = {"upload-length": "100", **metadata(visibility="private", title=CANARY)}
+        answer = self.owner.post("/api/v1/tus", headers={**VERSION, **said})
+        assert answer.status_code == 201, answer.text
+        return str(answer.headers["location"])
 
     def _make_key(self) -> dict[str, Any]:
         answer = self.owner.post("/api/v1/keys", json={"name": CANARY, "scopes": ["images:read"]})
@@ -319,6 +336,7 @@ PARAMETERS: Final[Mapping[str, Callable[[Scene], str]]] = {
     "image_id": lambda scene: str(scene.image()["id"]),
     "upload_id": lambda scene: str(scene.upload()["id"]),
     "number": lambda _: "1",
+    "upload_name": lambda scene: scene.resumable(),
     "key_id": lambda scene: str(scene.key()["id"]),
     "tenant": lambda _: "default",
     "job_id": lambda scene: str(scene.dead_job()["id"]),
@@ -353,6 +371,11 @@ def _purged(scene: Scene) -> dict[str, Any]:
 
 REQUESTS: Final[Mapping[str, Callable[[Scene], dict[str, Any]]]] = {
     "POST /api/v1/images": lambda scene: {"content": scene.photo()},
+    "POST /api/v1/tus": lambda _: {"headers": {**VERSION, "upload-length": "100"}},
+    "GET /api/v1/tus/{upload_name}": lambda _: {"headers": VERSION},
+    "DELETE /api/v1/tus/{upload_name}": lambda _: {"headers": VERSION},
+    "PATCH /api/v1/tus/{upload_name}": lambda _: {"headers": {**BYTES, "upload-offset": "0"}, "content": b"GIF89a"},
+    "POST /api/v1/tus/{upload_name}": lambda _: {"headers": {**VERSION, "x-http-method-override": "HEAD"}},
     "POST /api/v1/uploads": lambda _: {"json": {"method": "put", "size": 100}},
     "PATCH /api/v1/images/{image_id}": lambda _: {"json": {"alt": "A word"}},
     "PUT /api/v1/images/{image_id}/content": lambda scene: {"content": scene.photo()},

@@ -21,6 +21,7 @@ from tintype.bootstrap_outgoing import sources_of
 from tintype.bootstrap_people import Beneath, password_hasher, people_jobs, people_routes, people_tasks
 from tintype.bootstrap_privacy import Foundation, account_deleter, privacy_jobs, privacy_routes, privacy_sweep
 from tintype.bootstrap_tenants import change_listener, limits_of_host, tenant_routes_of, tenants_of
+from tintype.bootstrap_tus import routes_of_tus
 from tintype.bootstrap_uploads import UploadBase, aborting, routes_of_uploads, upload_jobs, upload_tasks
 from tintype.bootstrap_usage import usage_parts
 from tintype.bootstrap_visibility import signing_routes
@@ -43,6 +44,7 @@ from tintype.reads.usage import Usage
 from tintype.reads.views import Views
 from tintype.server_key import sealer, server_key
 from tintype.settings import Settings, load_settings
+from tintype.storage.holds import Holds
 from tintype.storage.intake import Intake
 from tintype.storage.signing_keys import SigningKeys
 from tintype.telemetry.logs import configure_logs
@@ -164,7 +166,8 @@ def build_api(settings: Settings) -> Application:
         noted=settings.privacy.noted,
         key_used=note_key_use,
     )
-    listener = change_listener(parts.config, records, parts.tenants)
+    holds = Holds(parts.database)
+    listener = change_listener(parts.config, records, parts.tenants, on_upload=holds.heard)
     signing_keys = SigningKeys(parts.database, sealer(settings))
 
     progress = Progress(
@@ -208,6 +211,7 @@ def build_api(settings: Settings) -> Application:
         image_routes(images, image_work_routes(_image_work_api(parts, images))),
         event_routes(images),
         routes_of_uploads(parts.uploads(settings), images),
+        routes_of_tus(parts.uploads(settings), images, holds),
         job_routes(_jobs_api(parts, authenticator)),
         view_routes(images),
         *signing_routes(images, signing_keys, database=parts.database, clock=parts.clock),

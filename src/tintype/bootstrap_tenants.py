@@ -30,8 +30,13 @@ def tenants_of(settings: Settings, database: Database) -> Tenants:
     return Tenants(database, Installation(settings.kind_tables, settings.kinds, settings.anonymous_uploads))
 
 
-def change_listener(config: DatabaseConfig, records: DeliveryRecords, tenants: Tenants) -> ImageListener:
-    """Return what hears of changes, and drops what this process remembers of them."""
+def change_listener(
+    config: DatabaseConfig, records: DeliveryRecords, tenants: Tenants, *, on_upload: Callable[[str], None]
+) -> ImageListener:
+    """Return what hears of changes, and drops what this process remembers of them.
+
+    `on_upload` hears of requests that want an upload which this process may hold.
+    """
 
     def forget_tenant(tenant: int) -> None:
         tenants.forget(tenant)  # before the records, which are read anew with what it says
@@ -47,6 +52,7 @@ def change_listener(config: DatabaseConfig, records: DeliveryRecords, tenants: T
         on_change=records.forget,
         on_account=records.forget_owner,
         on_tenant=forget_tenant,
+        on_upload=on_upload,
         on_connection=hearing,
     )
 

@@ -19,6 +19,7 @@ from tintype.domain.errors import Problem
 IMAGES_CHANNEL: Final = "tintype_images"
 TENANTS_CHANNEL: Final = "tintype_tenants"
 ACCOUNTS_CHANNEL: Final = "tintype_accounts"
+UPLOADS_CHANNEL: Final = "tintype_uploads"
 JOBS_CHANNEL: Final = f"procrastinate_queue_v1#{QUEUE}"
 _JOB_INSERTED: Final = '{"type": "job_inserted", "job_id": 0}'
 
@@ -123,8 +124,9 @@ class Notifier:
 class ImageListener:
     """Hears of changed images, accounts and tenants on a connection of its own, and says when it cannot hear.
 
-    `on_change` gets the ids of images, `on_account` and `on_tenant` that of one; `on_connection(True)` comes after each
-    (re)connect, when anything may have been missed, and `on_connection(False)` when the connection is lost.
+    `on_change` gets the ids of images, `on_account` and `on_tenant` that of one, `on_upload` what `db/tus.py` tells;
+    `on_connection(True)` comes after each (re)connect, when anything may have been missed, and `on_connection(False)`
+    when the connection is lost.
     """
 
     def __init__(
@@ -134,12 +136,14 @@ class ImageListener:
         on_change: Callable[[tuple[int, ...]], None],
         on_tenant: Callable[[int], None],
         on_account: Callable[[int], None],
+        on_upload: Callable[[str], None],
         on_connection: Callable[[bool], None],
     ) -> None:
         self._config = config
         self._on_change = on_change
         self._on_tenant = on_tenant
         self._on_account = on_account
+        self._on_upload = on_upload
         self._on_connection = on_connection
         self._task: asyncio.Task[None] | None = None
         self._log = structlog.get_logger()
@@ -166,7 +170,7 @@ class ImageListener:
         options = connection_options(self._config)
         async with await BoundedConnection.connect(self._config.url, **options) as connection:
             await connection.execute(f"LISTEN {IMAGES_CHANNEL}")
-            for channel in (IMAGES_CHANNEL, ACCOUNTS_CHANNEL, TENANTS_CHANNEL):
+            for channel in (IMAGES_CHANNEL, ACCOUNTS_CHANNEL, TENANTS_CHANNEL, UPLOADS_CHANNEL):
                 await connection.execute(f"LISTEN {channel}")
             self._on_connection(True)
             while True:
@@ -179,5 +183,7 @@ class ImageListener:
             self._on_account(int(payload))
         elif channel == TENANTS_CHANNEL:
             self._on_tenant(int(payload))
+        elif channel == UPLOADS_CHANNEL:
+            self._on_upload(payload)
         else:
             self._on_change(tuple(map(int, payload.split())))

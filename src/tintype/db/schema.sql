@@ -1609,6 +1609,21 @@ CREATE TABLE tintype.totp (
 
 ALTER TABLE tintype.totp OWNER TO tintype_owner;
 
+CREATE TABLE tintype.tus_uploads (
+    bucket smallint NOT NULL,
+    upload bigint NOT NULL,
+    tenant bigint NOT NULL,
+    metadata text DEFAULT ''::text NOT NULL,
+    concat text DEFAULT ''::text NOT NULL,
+    whole bigint,
+    epoch bigint DEFAULT 0 NOT NULL,
+    held boolean DEFAULT false NOT NULL,
+    asked bigint DEFAULT 0 NOT NULL,
+    answered bigint DEFAULT 0 NOT NULL
+);
+
+ALTER TABLE tintype.tus_uploads OWNER TO tintype_owner;
+
 CREATE TABLE tintype.upload_parts (
     bucket smallint NOT NULL,
     upload bigint NOT NULL,
@@ -1877,6 +1892,9 @@ ALTER TABLE tintype.images
 ALTER TABLE tintype.images
     ADD CONSTRAINT trashed_is_whole CHECK (((state = 'trashed'::text) = (trashed_at IS NOT NULL))) NOT VALID;
 
+ALTER TABLE ONLY tintype.tus_uploads
+    ADD CONSTRAINT tus_uploads_pkey PRIMARY KEY (bucket, upload);
+
 ALTER TABLE ONLY tintype.upload_parts
     ADD CONSTRAINT upload_parts_pkey PRIMARY KEY (bucket, upload, number);
 
@@ -2044,6 +2062,9 @@ ALTER TABLE ONLY tintype.setup_links
 ALTER TABLE ONLY tintype.signing_keys
     ADD CONSTRAINT signing_keys_tenant_fkey FOREIGN KEY (tenant) REFERENCES tintype.tenants(id);
 
+ALTER TABLE ONLY tintype.tus_uploads
+    ADD CONSTRAINT tus_uploads_bucket_upload_fkey FOREIGN KEY (bucket, upload) REFERENCES tintype.uploads(bucket, id) ON DELETE CASCADE;
+
 ALTER TABLE ONLY tintype.upload_parts
     ADD CONSTRAINT upload_parts_bucket_upload_fkey FOREIGN KEY (bucket, upload) REFERENCES tintype.uploads(bucket, id) ON DELETE CASCADE;
 
@@ -2141,6 +2162,8 @@ CREATE POLICY of_tenant ON tintype.tenants USING ((id = tintype.current_tenant()
 
 CREATE POLICY of_tenant ON tintype.totp USING ((tenant = tintype.current_tenant()));
 
+CREATE POLICY of_tenant ON tintype.tus_uploads USING ((tenant = tintype.current_tenant()));
+
 CREATE POLICY of_tenant ON tintype.upload_parts USING ((tenant = tintype.current_tenant()));
 
 CREATE POLICY of_tenant ON tintype.uploads USING ((tenant = tintype.current_tenant()));
@@ -2180,6 +2203,8 @@ ALTER TABLE tintype.signing_keys ENABLE ROW LEVEL SECURITY;
 ALTER TABLE tintype.tenants ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE tintype.totp ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE tintype.tus_uploads ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE tintype.upload_parts ENABLE ROW LEVEL SECURITY;
 
@@ -2365,6 +2390,8 @@ GRANT SELECT,INSERT,UPDATE ON TABLE tintype.signing_keys TO tintype_app;
 GRANT SELECT,INSERT,UPDATE ON TABLE tintype.tenants TO tintype_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.totp TO tintype_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.tus_uploads TO tintype_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.upload_parts TO tintype_app;
 

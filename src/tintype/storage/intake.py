@@ -160,7 +160,7 @@ async def _checked(incoming: Incoming[Any]) -> AsyncIterator[bytes]:
             head += chunk[:SNIFF_BYTES]
             sniffed = len(head) >= SNIFF_BYTES
             if sniffed:
-                _refuse_unless_accepted(head, incoming.kinds())
+                refuse_unless_accepted(head, incoming.kinds())
         yield chunk
     if size == 0:
         raise Problem(Code.UPLOAD_EMPTY, "The file is empty. Choose one that has bytes in it.")
@@ -179,7 +179,8 @@ def _too_large(most: int) -> Problem:
     )
 
 
-def _refuse_unless_accepted(head: bytes, kinds: tuple[UploadKind, ...]) -> None:
+def refuse_unless_accepted(head: bytes, kinds: tuple[UploadKind, ...]) -> None:
+    """Raise `Problem` unless the first bytes of a file are those of an image that one of the kinds takes."""
     formats = frozenset[Format]().union(*(kind.limits.formats for kind in kinds))
     if sniff(head) not in formats:
         raise Problem(

@@ -40,6 +40,8 @@ _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "O
 REQUEST_ID_KEY: Final = "tintype_request_id"
 CODE_KEY: Final = "tintype_code"
 ALLOWED_KEY: Final = "tintype_allowed"
+ADDED_KEY: Final = "tintype_added"
+"""In the request's state: raw headers of the answer, whatever it will be; a handler may add to them."""
 
 _CAUSE_CHARACTERS: Final = 300
 """Of what is logged of a cause: some quote what they stumbled over."""
@@ -108,6 +110,7 @@ class Application:
         state = inner.setdefault("state", {})
         state[REQUEST_ID_KEY] = request_id
         state[HEAD_KEY] = scope["method"] == "HEAD"
+        state[ADDED_KEY] = answer.added
         if scope["method"] == "OPTIONS":  # Litestar's own answer names the methods of one handler alone
             answer.allowed = _methods_at(self._litestar, scope["path"])
         async with self._tally.request(scope):

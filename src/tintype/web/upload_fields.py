@@ -30,7 +30,7 @@ from tintype.web.upload_request import DEFAULT_KIND, read_sha256
 
 T = TypeVar("T")
 
-METHODS: Final = (Method.PUT, Method.MULTIPART)
+METHODS: Final = (Method.PUT, Method.MULTIPART, Method.TUS)
 """What `POST /uploads` offers."""
 
 MAX_FILENAME_CHARACTERS: Final = 255
@@ -59,7 +59,7 @@ def read_reservation(given: Mapping[str, Any], kinds: Mapping[str, UploadKind], 
         actor=caller.actor,
         method=method,
         kind=kind or next(iter(kinds.values())),
-        size=_size(fields),
+        size=_size(fields, method),
         content_type=_content_type(fields),
         sha256=read_sha256({"sha256": said}, fields.errors) if (said := _text(fields, "sha256")) else None,
         filename=_filename(fields),
@@ -99,8 +99,10 @@ def _method(fields: Fields) -> Method:
     return Method.PUT
 
 
-def _size(fields: Fields) -> int | None:
+def _size(fields: Fields, method: Method) -> int | None:
     size = fields.given.get("size")
+    if size is None and method is Method.TUS:  # it may be said with the bytes
+        return None
     if isinstance(size, int) and not isinstance(size, bool) and 0 <= size <= MAX_SIZE:
         return size
     fields.wrong("size", "The number of bytes that the file has.")

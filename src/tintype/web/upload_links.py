@@ -7,11 +7,14 @@ from typing import Final
 from tintype.domain.digest import Algorithm, format_digest_field
 from tintype.domain.errors import Code, Problem
 from tintype.domain.parts import check_number, length_of
+from tintype.domain.tokens import Purpose, derive_token
+from tintype.domain.tus.protocol import VERSION
 from tintype.domain.upload import Method, Upload, expired
 from tintype.domain.upload_link import Bound, UploadSignature, upload_link
 from tintype.web.upload_json import UploadPartJson, UploadTargetJson
 
 PREFIX: Final = "/api/v1/uploads"
+RESUMABLE_PREFIX: Final = "/api/v1/tus"
 
 
 class UploadLinks:
@@ -34,6 +37,11 @@ class UploadLinks:
             UploadPartJson(number=number, size=bound.length, url=self._address(upload, bound, base_url))
             for number, bound in bounds
         ]
+
+    def resumable(self, upload: Upload, base_url: str) -> UploadTargetJson:
+        """Return where the bytes of an upload go by tus: to an address that derives from the upload's id."""
+        token = derive_token(self._server_key, Purpose.RESUME, upload.id)
+        return UploadTargetJson(f"{base_url}{RESUMABLE_PREFIX}/{token.reveal()}", "PATCH", {"Tus-Resumable": VERSION})
 
     def check(self, bound: Bound, query: Mapping[str, str], headers: Mapping[str, str], *, now: float) -> None:
         """Raise `Problem` unless the request shows an address of ours for exactly this: its path, length and type.

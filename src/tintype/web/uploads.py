@@ -111,6 +111,8 @@ def _announced(uploads: UploadsApi, made: Reserved, base_url: str) -> UploadJson
         shown.parts = uploads.links.parts(upload, range(1, count + 1), base_url)
     elif upload.method is Method.PUT:
         shown.upload = uploads.links.whole(upload, base_url)
+    elif upload.method is Method.TUS:
+        shown.upload = uploads.links.resumable(upload, base_url)
     shown.write_token, shown.read_token = made.write_token.reveal(), made.read_token.reveal()
     return shown
 

@@ -37,7 +37,7 @@ class Summing:
         if not hmac.compare_digest(self._hash.digest(), self._expected.digest):
             raise Problem(
                 Code.UPLOAD_CHECKSUM_MISMATCH,
-                "The bytes that came are not those of Upload-Checksum. None of this request count; send them again.",
+                "The bytes that came are not those of Upload-Checksum. Nothing of this request counts; send it again.",
                 kind=Kind.CHECKSUM_MISMATCH,
             )
 
