@@ -14,7 +14,7 @@ from litestar import Router
 from tintype.adapters.postgres_durability import violations_in
 from tintype.adapters.render_pool import RenderPool, RenderPoolConfig
 from tintype.adapters.view_journal import MappedViewJournal
-from tintype.bootstrap_blobs import blob_store, staging
+from tintype.bootstrap_blobs import blob_store, direct_uploads, staging
 from tintype.bootstrap_factors import recognition_of
 from tintype.bootstrap_origin import hsts_of, origin
 from tintype.bootstrap_outgoing import sources_of
@@ -34,6 +34,7 @@ from tintype.domain.invariant import Violation
 from tintype.domain.pace import PaceLimits
 from tintype.periodic import Periodic, PeriodicTask
 from tintype.ports.blobs import BlobStore
+from tintype.ports.stores import Stores
 from tintype.reads.delivery import DeliveryRecords
 from tintype.reads.image_list import ImageList
 from tintype.reads.jobs import JobList
@@ -460,8 +461,7 @@ def upkeep_of(settings: Settings, database: Database) -> Upkeep:
     foundation = foundation_of(settings, database)
     return build_upkeep(
         database=database,
-        blobs=foundation.blobs,
-        staging=staging(settings),
+        stores=Stores(foundation.blobs, staging(settings), direct_uploads(foundation.blobs)),
         purge_image=foundation.purge_image,
         delete_account=account_deleter(foundation),
         config=GarbageConfig(

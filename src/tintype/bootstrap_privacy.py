@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from litestar import Router
 
-from tintype.bootstrap_blobs import staging
+from tintype.bootstrap_blobs import direct_uploads, staging
 from tintype.db.clock import DatabaseClock
 from tintype.db.jobs import Task
 from tintype.db.notify import Notifier
@@ -91,7 +91,8 @@ def account_deleter(foundation: Foundation) -> DeleteAccount:
         notifier=foundation.notifier,
         purge_image=foundation.purge_image.with_account,
         abort_upload=AbortUpload(
-            database=foundation.database, staged=StagedUploads(foundation.database, foundation.blobs)
+            database=foundation.database,
+            staged=StagedUploads(foundation.database, foundation.blobs, direct_uploads(foundation.blobs)),
         ).of_account,
     )
 

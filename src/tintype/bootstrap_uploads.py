@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from litestar import Router
 
-from tintype.bootstrap_blobs import staging
+from tintype.bootstrap_blobs import direct_uploads, staging
 from tintype.db.clock import DatabaseClock
 from tintype.db.jobs import Task
 from tintype.db.notify import Notifier
@@ -25,7 +25,7 @@ from tintype.usecases.receive_part import ReceivePart
 from tintype.usecases.reserve_upload import ReserveUpload
 from tintype.usecases.sweep_uploads import SweepUploads
 from tintype.web.images_api import ImagesApi
-from tintype.web.upload_links import UploadLinks
+from tintype.web.upload_links import StoreLinks, UploadLinks
 from tintype.web.uploads import UploadsApi, upload_routes
 
 
@@ -43,7 +43,7 @@ class UploadBase:
     @property
     def staged(self) -> StagedUploads:
         """Where their bytes wait."""
-        return StagedUploads(self.database, self.blobs)
+        return StagedUploads(self.database, self.blobs, direct_uploads(self.blobs))
 
 
 def reserving(base: UploadBase) -> ReserveUpload:
@@ -54,6 +54,7 @@ def reserving(base: UploadBase) -> ReserveUpload:
         server_key=server_key(base.settings),
         quotas=base.settings.quotas,
         keep=base.settings.upload.expire,
+        direct=base.staged.direct,
     )
 
 
@@ -64,16 +65,18 @@ def aborting(base: UploadBase) -> AbortUpload:
 
 def routes_of_uploads(base: UploadBase, images: ImagesApi) -> Router:
     """Return the routes of one API process."""
+    direct, links = direct_uploads(base.blobs), UploadLinks(server_key(base.settings))
     api = UploadsApi(
         images=images,
-        uploads=Uploads(base.database, base.tenants),
+        uploads=Uploads(base.database, base.tenants, base.staged),
         reserve=reserving(base),
         receive=ReceivePart(
             database=base.database, clock=base.clock, staging=staging(base.settings), staged=base.staged
         ),
         complete=CompleteUpload(database=base.database, clock=base.clock, notifier=base.notifier, staged=base.staged),
         abort=images.abort_upload,
-        links=UploadLinks(server_key(base.settings)),
+        links=links,
+        targets=StoreLinks(direct, base.clock) if direct is not None else links,
         clock=base.clock,
     )
     return upload_routes(api)

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 
 from tintype.db.clock import DatabaseClock
 from tintype.db.pool import Database
-from tintype.ports.blobs import BlobStore
-from tintype.ports.staging import Staging
+from tintype.ports.stores import Stores
 from tintype.storage.inventory import Inventory
 from tintype.usecases.collect_garbage import CollectGarbage, GarbageConfig
 from tintype.usecases.delete_account import DeleteAccount
@@ -31,19 +30,17 @@ class Upkeep:
 def build_upkeep(
     *,
     database: Database,
-    blobs: BlobStore,
-    staging: Staging,
+    stores: Stores,
     purge_image: PurgeImage,
     delete_account: DeleteAccount,
     config: GarbageConfig,
     durability: Callable[[], Awaitable[Sequence[str]]],
 ) -> Upkeep:
     """Return the stories on this database and these stores; `durability` as `Verify` wants it."""
-    clock = DatabaseClock(database)
+    clock, blobs = DatabaseClock(database), stores.blobs
     collect_garbage = CollectGarbage(
         database=database,
-        blobs=blobs,
-        staging=staging,
+        stores=stores,
         clock=clock,
         config=config,
         mends=(
@@ -53,7 +50,7 @@ def build_upkeep(
         remove_blob=purge_image.remove_blob,
     )
     verify = Verify(
-        database=database, blobs=blobs, staging=staging, clock=clock, grace=config.grace, durability=durability
+        database=database, blobs=blobs, staging=stores.staging, clock=clock, grace=config.grace, durability=durability
     )
     replay_purges = ReplayPurges(
         database=database, blobs=blobs, purge_again=purge_image.again, delete_again=delete_account.again

@@ -90,11 +90,12 @@ class Part:
     number: int
     size: int
     sha256: bytes | None
+    store_etag: str = ""
 
     @property
     def etag(self) -> str:
-        """The entity tag that the client was given for it, without quotes; empty where the store gave its own."""
-        return self.sha256.hex() if self.sha256 is not None else ""
+        """The entity tag that the client was given for it, without quotes."""
+        return self.sha256.hex() if self.sha256 is not None else self.store_etag
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,11 +1,12 @@
 """An upload as whoever began it may look at it: its row, and what of it is there."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tintype.db.pool import Database
 from tintype.db.uploads import get_parts, get_upload, tenant_of_upload
 from tintype.domain.upload import Part, Upload, no_upload
 from tintype.reads.tenants import Tenants
+from tintype.storage.staged_uploads import StagedUploads
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +20,9 @@ class UploadRecord:
 class Uploads:
     """Reads uploads."""
 
-    def __init__(self, database: Database, tenants: Tenants) -> None:
+    def __init__(self, database: Database, tenants: Tenants, staged: StagedUploads) -> None:
         self._database = database
+        self._staged = staged
         self._tenants = tenants
 
     async def get(self, upload_id: int) -> UploadRecord:
@@ -36,3 +38,8 @@ class Uploads:
         if upload is None:
             raise no_upload()
         return UploadRecord(upload, parts)
+
+    async def there(self, record: UploadRecord) -> UploadRecord:
+        """Return the record with what is there by now, where clients write to the store by themselves."""
+        parts = tuple(await self._staged.there(record.upload, record.parts))
+        return replace(record, parts=parts)

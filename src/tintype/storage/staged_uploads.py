@@ -6,8 +6,9 @@ was stored and did not become anything is removed under that lock, too, so that 
 just recorded. What a crash leaves is gc's: a staged key whose upload has ended, or that is not in its rows.
 """
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from contextlib import suppress
+from datetime import timedelta
 from typing import BinaryIO, Final
 
 from tintype.db.blobs import prove_lock
@@ -23,10 +24,15 @@ from tintype.db.uploads import (
 )
 from tintype.db.usage import count_usage
 from tintype.domain.errors import Problem
-from tintype.domain.keys import staged_object_key, staged_part_key, staging_prefix
+from tintype.domain.keys import parse_staging_key, staged_object_key, staged_part_key, staging_prefix
 from tintype.domain.quota import returned
-from tintype.domain.upload import ENDED, OPEN, Part, Upload, UploadState
+from tintype.domain.upload import ENDED, OPEN, Method, Part, Upload, UploadState
 from tintype.ports.blobs import BlobStore, BlobStoreFailed, BlobStoreFull
+from tintype.ports.direct_uploads import DirectUploads, UnfinishedUpload
+from tintype.storage.direct_staging import DirectStaging
+
+DIRECT: Final = frozenset({Method.PUT, Method.MULTIPART})
+"""How clients write to a remote store by themselves; what comes otherwise comes by us."""
 
 READ_BYTES: Final = 256 * 1024
 """A piece at a time of what is moved: large enough for the disk, small enough for memory."""
@@ -35,9 +41,11 @@ READ_BYTES: Final = 256 * 1024
 class StagedUploads:
     """The staged bytes of uploads."""
 
-    def __init__(self, database: Database, blobs: BlobStore) -> None:
+    def __init__(self, database: Database, blobs: BlobStore, direct: DirectUploads | None = None) -> None:
+        """`direct` is how clients write to the store by themselves, None where everything comes by us."""
         self._database = database
         self._blobs = blobs
+        self.direct = DirectStaging(direct, blobs) if direct is not None else None
 
     async def store(self, upload: Upload, number: int, file: BinaryIO, *, size: int, sha256: bytes) -> Part:
         """Store a piece durably, read from `file`, which nobody writes to any more; it is nobody's until recorded."""
@@ -91,10 +99,35 @@ class StagedUploads:
             await prove_lock(connection)
             return await self._blobs.delete(key)
 
-    async def clear(self, tenant: int, upload_id: int) -> None:
+    async def there(self, upload: Upload, recorded: Sequence[Part]) -> Sequence[Part]:
+        """Return what is there of an upload: what is recorded, or, as long as a client writes it, what the store says.
+
+        A store that does not answer is no reason to say nothing else of an upload.
+        """
+        if self.direct is None or upload.state not in OPEN or upload.method not in DIRECT:
+            return recorded
+        try:
+            return await self.direct.there(upload)
+        except BlobStoreFailed:
+            return recorded
+
+    async def forgotten(self, tenants: Collection[int], *, older: timedelta) -> AsyncIterator[UnfinishedUpload]:
+        """Give the uploads in parts of these tenants that a remote store keeps open for nobody."""
+        for found in await self.direct.forgotten(older=older) if self.direct is not None else ():
+            tenant, upload_id = parse_staging_key(found.key) or (0, 0)
+            if tenant not in tenants:
+                continue
+            async with self._database.transaction(tenant) as connection:
+                upload = await get_upload(connection, upload_id)
+            if upload is None or upload.state in ENDED or upload.store_upload != found.upload:
+                yield found
+
+    async def clear(self, upload: Upload) -> None:
         """Remove everything staged of an upload that has ended. What cannot be had now is gc's."""
+        if self.direct is not None:
+            await self.direct.drop(upload)
         with suppress(BlobStoreFailed, BlobStoreFull):
-            staged = [found.key async for found in self._blobs.list(staging_prefix(tenant, upload_id))]
+            staged = [found.key async for found in self._blobs.list(staging_prefix(upload.tenant, upload.id))]
             for key in staged:
                 await self._blobs.delete(key)
 

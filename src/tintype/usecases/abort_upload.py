@@ -36,7 +36,7 @@ class AbortUpload:
                 return False
             await notify_at_once(connection, upload.id)
             await end_for_nothing(connection, upload, UploadState.ABORTED)
-        await self._staged.clear(upload.tenant, upload.id)
+        await self._staged.clear(upload)
         return True
 
     async def of_account(self, tenant: int, upload_id: int) -> Upload | None:
@@ -47,5 +47,5 @@ class AbortUpload:
                 return None
             await notify_at_once(connection, upload.id)
             ended = await end_for_nothing(connection, upload, UploadState.ABORTED)
-        await self._staged.clear(tenant, upload_id)
+        await self._staged.clear(upload)
         return ended

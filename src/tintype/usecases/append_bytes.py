@@ -212,7 +212,7 @@ class AppendBytes:
             now = await lock_upload(connection, upload.id)
             if now is not None:
                 await end_for_nothing(connection, now, UploadState.REJECTED, reason=problem.code)
-        await self._staged.clear(upload.tenant, upload.id)
+        await self._staged.clear(upload)
 
     async def _forget(self, hold: _Hold, parts: Sequence[Part]) -> None:
         """Remove what is durable and does not count, under the hold: somebody else's bytes may have the same name."""

@@ -36,8 +36,8 @@ from tintype.domain.keys import (
     parse_staging_key,
 )
 from tintype.domain.purge import Purge
-from tintype.ports.blobs import BlobInfo, BlobStore, BlobStoreFailed, BlobStoreFull
-from tintype.ports.staging import Staging
+from tintype.ports.blobs import BlobInfo, BlobStoreFailed, BlobStoreFull
+from tintype.ports.stores import Stores
 from tintype.storage.account_journal import AccountJournal
 from tintype.storage.inventory import Inventory, Place, Recorded
 from tintype.storage.purge_journal import BUNDLED_AFTER, PurgeJournal
@@ -93,21 +93,21 @@ class CollectGarbage:
         self,
         *,
         database: Database,
-        blobs: BlobStore,
-        staging: Staging,
+        stores: Stores,
         clock: DatabaseClock,
         config: GarbageConfig,
         mends: Sequence[Mend],
         remove_blob: RemoveBlob,
     ) -> None:
         self._database = database
+        blobs = stores.blobs
         self._blobs = blobs
-        self._staging = staging
+        self._staging = stores.staging
         self._clock = clock
         self._config = config
         self._mends = mends
         self._remove_blob = remove_blob
-        self._staged = StagedUploads(database, blobs)
+        self._staged = StagedUploads(database, blobs, stores.direct)
         self._inventory = Inventory(database, blobs)
         self._journal = PurgeJournal(blobs)
         self._accounts = AccountJournal(blobs)
@@ -140,6 +140,7 @@ class CollectGarbage:
             except (Problem, BlobStoreFailed, BlobStoreFull):
                 run.failed += 1
         await self._sweep_leftovers(run)
+        await self._abort_forgotten(known, run)
         journal = await self._tend_journal(tenants, run)
         return self._report(run, places, journal)
 
@@ -220,6 +221,13 @@ class CollectGarbage:
         for place in (self._blobs, self._staging):
             for name in await place.leftovers(older_seconds=seconds, remove=not run.dry_run):
                 run.tell(Find(Garbage.LEFTOVER, name))
+
+    async def _abort_forgotten(self, tenants: frozenset[int], run: Run) -> None:
+        """Abort uploads in parts that a remote store keeps open, invisibly, for uploads that are over."""
+        async for found in self._staged.forgotten(tenants, older=run.grace):
+            if not run.dry_run and self._staged.direct is not None:
+                await self._staged.direct.abort(found)
+            run.tell(Find(Garbage.UNFINISHED, found.key))
 
     async def _tend_journal(self, tenants: list[int], run: Run) -> dict[str, int]:
         now = self._clock.now()

@@ -74,7 +74,7 @@ class ConcatenateUploads:
         self._notifier.jobs_enqueued()
         self._notifier.image_changed(whole.id)
         for part in found:
-            await self._staged.clear(part.tenant, part.id)
+            await self._staged.clear(part)
 
     async def _copied(self, whole: Upload, pieces: Sequence[tuple[Upload, Sequence[Part]]]) -> list[Part]:
         segments, offset = [], 0

@@ -111,7 +111,8 @@ class ExamineUpload:
                 if problem.code.kind in _NOT_A_VERDICT:
                     raise
                 await self._reject(found, problem)
-        await self._staged.clear(tenant, upload)
+        if found is not None:
+            await self._staged.clear(found)
 
     async def _examine(self, upload: Upload, parts: tuple[Part, ...]) -> None:
         kind = (await self._kinds_of(upload.tenant)).get(upload.kind)

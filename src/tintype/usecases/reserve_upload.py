@@ -9,7 +9,7 @@ How it fails: nothing is written. A reservation of which nothing comes is return
 """
 
 import secrets
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import timedelta
 from typing import Final
 
@@ -32,7 +32,8 @@ from tintype.domain.quota import DefaultQuotas, reserved
 from tintype.domain.tokens import Purpose, Token, derive_token
 from tintype.domain.upload import Method, Upload, UploadState, no_upload
 from tintype.domain.visibility import Visibility
-from tintype.storage.intake import refuse_if_longer
+from tintype.storage.direct_staging import DirectStaging
+from tintype.storage.intake import refuse_if_longer, telling_of_storage
 
 ID_ATTEMPTS: Final = 3
 """Two ids of one bucket and millisecond clash one time in 512; three clashes in a row mean a broken clock."""
@@ -95,8 +96,10 @@ class ReserveUpload:
         server_key: bytes,
         quotas: DefaultQuotas,
         keep: timedelta,
+        direct: DirectStaging | None = None,
     ) -> None:
-        """`keep` is how long the bytes may take to come."""
+        """`keep` is how long the bytes may take to come; `direct` how clients write to the store by themselves."""
+        self._direct = direct
         self._database = database
         self._clock = clock
         self._server_key = server_key
@@ -111,13 +114,28 @@ class ReserveUpload:
         for _ in range(ID_ATTEMPTS):
             if (before := await self._made_before(reservation.tenant, attempt)) is not None:
                 return before
-            made = self._draw(reservation, _bucket(reservation.actor, key))
+            made = await self._begun(self._draw(reservation, _bucket(reservation.actor, key)))
             try:
                 await self._write(made.upload, attempt)
             except (Clash, AnsweredMeanwhile):
+                await self._drop(made.upload)
                 continue
+            except Problem:
+                await self._drop(made.upload)
+                raise
             return made
         raise Problem(Code.UNAVAILABLE, "No id could be found for this upload. Try again in a moment.", retry_after=1)
+
+    async def _begun(self, made: Reserved) -> Reserved:
+        """Return the reservation with what the store calls its upload in parts, where clients write there."""
+        if self._direct is None:
+            return made
+        with telling_of_storage():
+            return replace(made, upload=await self._direct.begin(made.upload))
+
+    async def _drop(self, upload: Upload) -> None:
+        if self._direct is not None:
+            await self._direct.drop(upload)
 
     async def _made_before(self, tenant: int, attempt: Attempt | None) -> Reserved | None:
         if attempt is None:

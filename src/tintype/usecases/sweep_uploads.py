@@ -72,7 +72,7 @@ class SweepUploads:
             found["failed"] += 1
             self._log.warning("expiry_failed", image=image_name(upload_id), error=repr(problem))
             return False
-        await self._staged.clear(tenant, upload_id)
+        await self._staged.clear(upload)
         return True
 
     async def _requeue_lost(self) -> int:

@@ -1,24 +1,82 @@
-"""Where the bytes of an upload go when the store has no addresses of its own: signed ones of the API."""
+"""Where the bytes of an upload go: to the store itself, or, where that has no addresses, to signed ones of the API."""
 
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from math import floor
-from typing import Final
+from typing import Final, Protocol
 
+from tintype.db.clock import DatabaseClock
 from tintype.domain.digest import Algorithm, format_digest_field
 from tintype.domain.errors import Code, Problem
+from tintype.domain.keys import staged_object_key
 from tintype.domain.parts import check_number, length_of
 from tintype.domain.tokens import Purpose, derive_token
 from tintype.domain.tus.protocol import VERSION
 from tintype.domain.upload import Method, Upload, expired
 from tintype.domain.upload_link import Bound, UploadSignature, upload_link
+from tintype.ports.direct_uploads import MAX_LIFETIME, DirectUploads
+from tintype.storage.direct_staging import UNKNOWN_TYPE
 from tintype.web.upload_json import UploadPartJson, UploadTargetJson
 
 PREFIX: Final = "/api/v1/uploads"
 RESUMABLE_PREFIX: Final = "/api/v1/tus"
 
 
+class UploadTargets(Protocol):
+    """Says where the bytes of uploads go."""
+
+    def whole(self, upload: Upload, base_url: str) -> UploadTargetJson:
+        """Return where the whole file goes, and the headers that are sent with it exactly."""
+        ...
+
+    def parts(self, upload: Upload, numbers: Iterable[int], base_url: str) -> list[UploadPartJson]:
+        """Return where these parts go; `Problem` upload.parts_invalid for one that there is not."""
+        ...
+
+
+class StoreLinks:
+    """Addresses of a remote store that signs for itself: the bytes never come by us."""
+
+    def __init__(self, direct: DirectUploads, clock: DatabaseClock) -> None:
+        self._direct = direct
+        self._clock = clock
+
+    def whole(self, upload: Upload, base_url: str) -> UploadTargetJson:
+        """Return where the whole file goes; see `UploadTargets.whole`."""
+        del base_url
+        signed = self._direct.put(
+            staged_object_key(upload.tenant, upload.id),
+            size=whole_of(upload).length,
+            content_type=upload.content_type or UNKNOWN_TYPE,
+            sha256=upload.sha256,
+            lifetime=self._lifetime(upload),
+        )
+        return UploadTargetJson(signed.url, signed.method, dict(signed.headers))
+
+    def parts(self, upload: Upload, numbers: Iterable[int], base_url: str) -> list[UploadPartJson]:
+        """Return where these parts go; see `UploadTargets.parts`."""
+        del base_url
+        return [self._part(upload, number) for number in numbers]
+
+    def _part(self, upload: Upload, number: int) -> UploadPartJson:
+        length = part_of(upload, number).length
+        signed = self._direct.part(
+            staged_object_key(upload.tenant, upload.id),
+            upload.store_upload or "",
+            number,
+            size=length,
+            sha256=None,
+            lifetime=self._lifetime(upload),
+        )
+        return UploadPartJson(number=number, size=length, url=signed.url)
+
+    def _lifetime(self, upload: Upload) -> timedelta:
+        left = upload.expires_at - self._clock.now()
+        return min(max(left, timedelta(seconds=1)), MAX_LIFETIME)
+
+
 class UploadLinks:
-    """Makes and checks addresses that take the bytes of uploads."""
+    """Makes and checks addresses of the API that take the bytes of uploads."""
 
     def __init__(self, server_key: bytes) -> None:
         self._server_key = server_key

@@ -26,7 +26,7 @@ def _said(kind: OpenAPIType, description: str, **more: Any) -> Schema:  # noqa: 
 
 
 _FIELDS: Final[dict[str, Schema | Reference]] = {
-    "method": _said(OpenAPIType.STRING, "How the bytes come.", enum=["put", "multipart"]),
+    "method": _said(OpenAPIType.STRING, "How the bytes come.", enum=["put", "multipart", "tus"]),
     "size": _said(OpenAPIType.INTEGER, "How many bytes the file has, exactly.", minimum=1),
     "content_type": _said(OpenAPIType.STRING, "Its media type, if it is known."),
     "sha256": _said(OpenAPIType.STRING, "Its SHA-256 in hexadecimal, if it is known: other bytes are refused."),

@@ -42,7 +42,7 @@ from tintype.web.receiving import receiving
 from tintype.web.upload_fields import converted, read_reservation
 from tintype.web.upload_gate import refuse_stranger
 from tintype.web.upload_json import UploadJson, UploadPartsJson, parts_there, present_upload
-from tintype.web.upload_links import UploadLinks, link_invalid, part_of, whole_of
+from tintype.web.upload_links import UploadLinks, UploadTargets, link_invalid, part_of, whole_of
 from tintype.web.upload_openapi import (
     CompleteOperation,
     PartsOperation,
@@ -70,6 +70,7 @@ class UploadsApi:
     complete: CompleteUpload
     abort: AbortUpload
     links: UploadLinks
+    targets: UploadTargets
     clock: DatabaseClock
 
 
@@ -108,9 +109,9 @@ def _announced(uploads: UploadsApi, made: Reserved, base_url: str) -> UploadJson
     shown.state, shown.state_reason, shown.received = UploadState.REQUESTED.value, None, 0
     if upload.method is Method.MULTIPART and upload.size is not None and upload.part_size is not None:
         count = min(count_of(upload.size, upload.part_size), SHOWN_PARTS)
-        shown.parts = uploads.links.parts(upload, range(1, count + 1), base_url)
+        shown.parts = uploads.targets.parts(upload, range(1, count + 1), base_url)
     elif upload.method is Method.PUT:
-        shown.upload = uploads.links.whole(upload, base_url)
+        shown.upload = uploads.targets.whole(upload, base_url)
     elif upload.method is Method.TUS:
         shown.upload = uploads.links.resumable(upload, base_url)
     shown.write_token, shown.read_token = made.write_token.reveal(), made.read_token.reveal()
@@ -136,8 +137,11 @@ async def get_upload(
     record = await uploads.uploads.get(parse_upload_id(upload_id))
     if not await _may_look(request, uploads, record.upload, read_token):
         raise no_upload()
+    record = await uploads.uploads.there(record)
     in_parts = record.upload.method is Method.MULTIPART
-    return present_upload(record.upload, parts_there(record.parts) if in_parts else [])
+    shown = present_upload(record.upload, parts_there(record.parts) if in_parts else [])
+    shown.received = max(shown.received, sum(part.size for part in record.parts))
+    return shown
 
 
 async def _may_look(request: ApiRequest, uploads: UploadsApi, upload: Upload, read_token: str | None) -> bool:
@@ -234,7 +238,7 @@ async def presign_parts(
         fields.wrong("numbers", f"From one to {SHOWN_PARTS} numbers of parts.")
     fields.done()
     base_url = uploads.images.base_url(request)
-    parts = uploads.links.parts(record.upload, numbers or (), base_url)
+    parts = uploads.targets.parts(record.upload, numbers or (), base_url)
     return Response(UploadPartsJson(parts), headers=UNSHARED)
 
 
