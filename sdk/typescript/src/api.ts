@@ -2,7 +2,7 @@
 
 import { toHex } from "./digest.ts";
 import { type ApiError, apiError, ConnectionFailed, TintypeError } from "./errors.ts";
-import { isPassing, type Patience, pauseMs, readRetryAfter, USUAL_PATIENCE } from "./retry.ts";
+import { isPassing, type RetryPolicy, readRetryAfter, USUAL_RETRIES, waitBefore } from "./retry.ts";
 import { type Answer, type Fetch, send } from "./wire.ts";
 
 /** How to reach a server, and as whom. */
@@ -15,9 +15,9 @@ export interface ClientOptions {
   headers?: Record<string, string> | (() => Record<string, string>) | undefined;
   /** `include` sends the session's cookie to an API of another origin. */
   credentials?: RequestCredentials | undefined;
-  patience?: Partial<Patience> | undefined;
-  /** Milliseconds without a sign of life after which a connection counts as broken. Default one minute. */
-  stallMs?: number | undefined;
+  retries?: Partial<RetryPolicy> | undefined;
+  /** Seconds without a sign of life after which a connection counts as broken. Default one minute. */
+  timeout?: number | undefined;
   /** Instead of the global one; then bytes go by it in browsers, too. */
   fetch?: Fetch | undefined;
 }
@@ -32,7 +32,7 @@ export interface Call {
   signal?: AbortSignal | undefined;
 }
 
-const USUAL_STALL_MS = 60_000;
+const USUAL_TIMEOUT_SECONDS = 60;
 const KEY_BYTES = 16; // as many random bits as a UUID has
 
 /** Headers that a browser sets itself and lets nobody else set. */
@@ -42,13 +42,13 @@ export class Api {
   /** The address below which all calls are, without a slash at its end. */
   readonly base: string;
   private readonly options: ClientOptions;
-  private readonly patience: Patience;
+  private readonly retries: RetryPolicy;
 
   constructor(options: ClientOptions, base?: string) {
     this.options = options;
     this.base = base ?? `${(options.url ?? globalThis.location?.origin ?? "").replace(/\/+$/, "")}/api/v1`;
     if (!/^https?:\/\//.test(this.base)) throw new TypeError('Say where Tintype is: { url: "https://…" }.');
-    this.patience = { ...USUAL_PATIENCE, ...options.patience };
+    this.retries = { ...USUAL_RETRIES, ...options.retries };
   }
 
   /** Returns the same way to call without the credential: for whoever has no more than a one-time link. */
@@ -99,7 +99,7 @@ export class Api {
 
   /** Sends until there is an answer that will not change by sending again, or patience has ended. */
   private async persist(wire: Omit<Parameters<typeof send>[0], "stallMs">): Promise<Answer> {
-    const stallMs = this.options.stallMs ?? USUAL_STALL_MS;
+    const stallMs = 1000 * (this.options.timeout ?? USUAL_TIMEOUT_SECONDS);
     for (let attempt = 1; ; attempt++) {
       const outcome = await send({ ...wire, stallMs }, this.options.fetch).catch(orConnectionFailed);
       if (!(outcome instanceof ConnectionFailed) && outcome.status < 400) return outcome;
@@ -111,8 +111,8 @@ export class Api {
   }
 
   private pauseAfter(attempt: number, error: ConnectionFailed | ApiError): number | null {
-    if (error instanceof ConnectionFailed) return pauseMs(attempt, this.patience, Math.random());
-    return isPassing(error.status) ? pauseMs(attempt, this.patience, Math.random(), error.retryAfter) : null;
+    if (error instanceof ConnectionFailed) return waitBefore(attempt + 1, this.retries, Math.random());
+    return isPassing(error.status) ? waitBefore(attempt + 1, this.retries, Math.random(), error.retryAfter) : null;
   }
 
   private credential(): Record<string, string> {

@@ -1,35 +1,45 @@
-/** The client: one method for each thing that can be done with images. */
+/** The client: a method for each thing that can be done with images. */
 
-import { Api, type ClientOptions, writeToken } from "./api.ts";
+import { Api, type Call, type ClientOptions, writeToken } from "./api.ts";
 import { changesJson, fieldsJson, filterQuery } from "./fields.ts";
 import { LinkCalls } from "./links.ts";
-import type { Image, ImageChanges, ImageFields, ImageFilter, SignedUrl, UploadLink } from "./model.ts";
+import type { Image, ImageChanges, ImageFields, ImageFilter, SignedUrl, UploadLink, Variant } from "./model.ts";
 import { Meter } from "./progress.ts";
 import { openSource, type Uploadable } from "./source.ts";
 import {
   createLink,
+  fileHeaders,
+  finish,
   type LinkOptions,
+  repeatable,
   type SendOptions,
   sendByLink,
   type UploadOptions,
   uploadSource,
 } from "./upload.ts";
-import { look, USUAL_WAIT_SECONDS, untilReady, type WaitOptions } from "./waiting.ts";
+import { look, untilReady, type WaitOptions } from "./waiting.ts";
 
 /** How many images a page of a list has: the most that the server gives at once. */
 const PAGE_IMAGES = 100;
+
+/** An image, or its id. An image that was uploaded without a credential brings its token. */
+export type ImageOrId = Pick<Image, "id" | "delete_token"> | string;
 
 /** What every call takes. */
 export interface CallOptions {
   signal?: AbortSignal | undefined;
 }
 
-/** Of an image that is not yours by its credential: the token that its upload gave. */
 export interface TokenOptions extends CallOptions {
-  /** The write token of an upload, or the delete token of an anonymous image. */
+  /** The delete token of an anonymous image; an image that still has it needs nothing. */
   token?: string | undefined;
 }
 
+export interface ReplaceOptions extends SendOptions, TokenOptions {}
+
+type ImportOptions = ImageFields & Pick<UploadOptions, "wait" | "signal" | "idempotencyKey">;
+
+/** A Tintype server, as seen by one API key, session or nobody. */
 export class Tintype {
   private readonly api: Api;
 
@@ -37,51 +47,52 @@ export class Tintype {
     this.api = new Api(options);
   }
 
-  /** Uploads a file and returns its image, ready to be shown. */
+  /** Returns the image that the file became, ready to be shown unless `wait` says otherwise. */
   async upload(file: Uploadable, options: UploadOptions = {}): Promise<Image> {
     return await uploadSource(this.api, await openSource(file), options);
   }
 
-  /** Has the server fetch an image from an address. */
-  async fromUrl(
-    sourceUrl: string,
-    options: ImageFields & Pick<UploadOptions, "wait" | "signal" | "idempotencyKey"> = {},
-  ): Promise<Image> {
-    const { wait = true, signal, idempotencyKey } = options;
-    const json = { source_url: sourceUrl, ...fieldsJson(options) };
-    const headers = idempotencyKey === undefined ? {} : { "idempotency-key": idempotencyKey };
-    const image = await this.api.call<Image>("POST", "/images", { json, headers, signal });
-    return wait === false
-      ? image
-      : await this.wait(image, { seconds: wait === true ? USUAL_WAIT_SECONDS : wait, signal });
-  }
-
-  /** Reserves an upload for somebody else: a one-time link for one file, to be handed to a browser as JSON. */
-  async createUpload(options: LinkOptions): Promise<UploadLink> {
-    return await createLink(this.api, options);
-  }
-
-  /** Sends a file by a link, from wherever an earlier attempt left it, and returns its image. */
+  /** Returns the image that the file became by a link that was reserved; goes on where an earlier attempt ended. */
   async uploadTo(link: UploadLink, file: Uploadable, options: SendOptions = {}): Promise<Image> {
     return await sendTo(this.api.asStranger(link.api), link, file, options);
   }
 
-  /** Gives an upload up: what was sent is thrown away, and what was reserved for it is free. */
+  /** Returns the image that the server made of what it found at the address. */
+  async fromUrl(url: string, options: ImportOptions = {}): Promise<Image> {
+    const { signal, idempotencyKey } = options;
+    const call = { json: { source_url: url, ...fieldsJson(options) }, headers: repeatable(idempotencyKey), signal };
+    const image = await this.api.call<Image>("POST", "/images", call);
+    return await finish(this.api, image, image.delete_token, new Meter(0), options);
+  }
+
+  /** Returns a link that takes one file, to be handed to a browser (or another server) as JSON. */
+  async createUpload(options: LinkOptions): Promise<UploadLink> {
+    return await createLink(this.api, options);
+  }
+
+  /** Returns the image of an upload whose bytes somebody else has sent by other means, in one piece. */
+  async completeUpload(link: UploadLink, options: Omit<SendOptions, "onProgress"> = {}): Promise<Image> {
+    const api = this.api.asStranger(link.api);
+    const image = await new LinkCalls(api, link, options.signal).complete();
+    return await finish(api, image, link.write_token, new Meter(0), options);
+  }
+
+  /** Gives the upload up, with what was sent of it. */
   async abortUpload(link: UploadLink, { signal }: CallOptions = {}): Promise<void> {
     await new LinkCalls(this.api.asStranger(link.api), link, signal).abort();
   }
 
-  /** Returns an image as it is now. */
-  async get(id: string, options: TokenOptions & { readToken?: string | undefined } = {}): Promise<Image> {
-    return await look(this.api, id, options);
+  /** Returns the image as it is now. With `readToken` a private one that is not yours. */
+  async get(image: ImageOrId, options: TokenOptions & { readToken?: string | undefined } = {}): Promise<Image> {
+    return await look(this.api, idOf(image), { ...options, token: tokenOf(image, options) });
   }
 
-  /** Returns the image once it is processed; `ImageRejected` when that failed, `NotReady` when it takes too long. */
+  /** Returns the image once every size is there; `ImageRejected`, or `NotReady` after `timeout` seconds. */
   async wait(image: Image, options: WaitOptions = {}): Promise<Image> {
     return await untilReady(this.api, image, options);
   }
 
-  /** Gives your images, newest first; further pages are asked for as you go on. */
+  /** Yields your images, newest first; pages are fetched as they are needed. */
   async *list(filter: ImageFilter & CallOptions = {}): AsyncGenerator<Image, void, undefined> {
     const query = { ...filterQuery(filter), limit: String(PAGE_IMAGES) };
     for (let cursor: string | undefined; ; ) {
@@ -95,40 +106,57 @@ export class Tintype {
     }
   }
 
-  /** Changes what is said of an image: what is not named stays, null clears. */
-  async patch(id: string, changes: ImageChanges, { token, signal }: TokenOptions = {}): Promise<Image> {
-    const call = { json: changesJson(changes), headers: writeToken(token), signal };
-    return await this.api.call<Image>("PATCH", pathOf(id), call);
+  /** Returns the image with the changes: what is not named stays, null clears. */
+  async update(image: ImageOrId, changes: ImageChanges, options: TokenOptions = {}): Promise<Image> {
+    return await this.change<Image>("PATCH", image, "", options, { json: changesJson(changes) });
   }
 
-  /** Deletes an image: into the trash, or with `purge` for good. */
-  async delete(id: string, options: TokenOptions & { purge?: boolean } = {}): Promise<void> {
-    const { token, purge, signal } = options;
-    const query = { purge: purge ? "true" : undefined };
-    await this.api.call("DELETE", pathOf(id), { query, headers: writeToken(token), signal });
+  /** Returns the image with other bytes: its version is one more, and addresses of the earlier one lead to it. */
+  async replace(image: ImageOrId, file: Uploadable, options: ReplaceOptions = {}): Promise<Image> {
+    const { blob, type } = await openSource(file);
+    const meter = new Meter(blob.size, options.onProgress);
+    const call = { body: blob, headers: await fileHeaders({ blob, type }), onSent: meter.part(0, blob.size) };
+    const replaced = await this.change<Image>("PUT", image, "/content", options, call);
+    return await finish(this.api, replaced, tokenOf(image, options), meter, options);
   }
 
-  /** Takes an image out of the trash. */
-  async restore(id: string, { token, signal }: TokenOptions = {}): Promise<Image> {
-    return await this.api.call<Image>("POST", `${pathOf(id)}/restore`, { headers: writeToken(token), signal });
+  /** Puts the image into the trash for a while; with `purge` deletes it for good. */
+  async delete(image: ImageOrId, options: TokenOptions & { purge?: boolean } = {}): Promise<void> {
+    await this.change("DELETE", image, "", options, { query: { purge: options.purge ? "true" : undefined } });
   }
 
-  /** Returns an address that opens one size of an image to whoever has it, for an hour unless you say. */
+  /** Returns the image, out of the trash. */
+  async restore(image: ImageOrId, options: TokenOptions = {}): Promise<Image> {
+    return await this.change<Image>("POST", image, "/restore", options);
+  }
+
+  /** Returns every size in every format, made or not. */
+  async variants(image: ImageOrId, options: TokenOptions = {}): Promise<Variant[]> {
+    return (await this.change<{ items: Variant[] }>("GET", image, "/variants", options)).items;
+  }
+
+  /** Returns an address that opens one size to whoever has it, for an hour unless you say, or a little longer. */
   async signedUrl(
-    id: string,
-    options: TokenOptions & {
-      /** A preset's name, or `original`. */
-      preset: string;
-      format?: "jpeg" | "png" | "webp" | undefined;
-      /** Seconds. */
-      expiresIn?: number | undefined;
-    },
+    image: ImageOrId,
+    preset = "original",
+    options: TokenOptions & { format?: "jpeg" | "png" | "webp" | undefined; expiresIn?: number | undefined } = {},
   ): Promise<SignedUrl> {
-    const { preset, format, expiresIn, token, signal } = options;
-    const json = { preset, format, expires_in: expiresIn };
-    return await this.api.call<SignedUrl>("POST", `${pathOf(id)}/signed-url`, {
-      json,
-      headers: writeToken(token),
+    const json = { preset, format: options.format, expires_in: options.expiresIn };
+    return await this.change<SignedUrl>("POST", image, "/signed-url", options, { json });
+  }
+
+  private async change<T>(
+    method: string,
+    image: ImageOrId,
+    path: string,
+    options: TokenOptions,
+    call: Call = {},
+  ): Promise<T> {
+    const headers = { ...call.headers, ...writeToken(tokenOf(image, options)) };
+    const { signal } = options;
+    return await this.api.call<T>(method, `/images/${encodeURIComponent(idOf(image))}${path}`, {
+      ...call,
+      headers,
       signal,
     });
   }
@@ -144,6 +172,10 @@ async function sendTo(api: Api, link: UploadLink, file: Uploadable, options: Sen
   return await sendByLink(api, link, blob, new Meter(blob.size, options.onProgress), options, "unknown");
 }
 
-function pathOf(id: string): string {
-  return `/images/${encodeURIComponent(id)}`;
+function idOf(image: ImageOrId): string {
+  return typeof image === "string" ? image : image.id;
+}
+
+function tokenOf(image: ImageOrId, { token }: TokenOptions): string | undefined {
+  return token ?? (typeof image === "string" ? undefined : image.delete_token);
 }

@@ -51,6 +51,17 @@ export interface Image {
   read_token?: string;
 }
 
+/** One size of an image in one format; its measures are null until it is made. */
+export interface Variant {
+  preset: string;
+  format: string;
+  width: number | null;
+  height: number | null;
+  bytes: number | null;
+  url: string;
+  state: "ready" | "processing" | "on_demand";
+}
+
 /** What may be said about a new image. */
 export interface ImageFields {
   /** What the image is for; the server's kinds have limits and sizes of their own. Default `image`. */
@@ -127,7 +138,7 @@ export interface UploadStatus {
   id: string;
   image_id: string;
   state: "requested" | "receiving" | "received" | "committed" | "aborted" | "expired" | "rejected";
-  parts?: { number: number; size?: number; etag: string }[] | null;
+  parts?: { number: number; size?: number; etag?: string }[] | null;
 }
 
 /** How far an upload is, in bytes. After a broken connection `sent` may be less than it was: some is sent again. */

@@ -49,7 +49,7 @@ function partsOf(blob: Blob, size: number): Part[] {
 
 async function arrived(calls: LinkCalls): Promise<Map<number, string>> {
   const { parts } = await calls.status();
-  return new Map(parts?.map(({ number, etag }) => [number, etag]));
+  return new Map(parts?.flatMap(({ number, etag }) => (etag === undefined ? [] : [[number, etag]])));
 }
 
 /** Puts to the address that is known, and to a new one when there is none or its time is over. */

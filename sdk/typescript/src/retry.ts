@@ -1,36 +1,36 @@
-/** When to try again, and how long to wait before. Nothing here waits, asks a clock or draws a number by itself. */
+/** Which failures pass by themselves, and how long to wait before the next attempt. Nothing here waits by itself. */
 
-/** How patient a client is. */
-export interface Patience {
-  /** Attempts in all, the first included. */
+/** How patient a client is; times in seconds. */
+export interface RetryPolicy {
+  /** In a row, the first included; 1 never tries again. */
   attempts: number;
-  /** Milliseconds of the first pause at most; each further one is up to twice as long. */
-  firstPauseMs: number;
-  /** Milliseconds of the longest pause. A server that asks for more is told of by an error instead. */
-  longestPauseMs: number;
+  /** About how long before the second attempt, doubled before each one after. */
+  firstWait: number;
+  longestWait: number;
+  /** A server that asks for a longer wait than this is not waited for: the refusal is thrown at once. */
+  longestRetryAfter: number;
 }
 
-/** Six attempts within about half a minute: longer than a restart of the server, shorter than anybody's patience. */
-export const USUAL_PATIENCE: Patience = { attempts: 6, firstPauseMs: 500, longestPauseMs: 30_000 };
+export const USUAL_RETRIES: RetryPolicy = { attempts: 7, firstWait: 0.5, longestWait: 20, longestRetryAfter: 120 };
 
-/** Answers that may be another one a moment later; 507 is a full disk, which stays so. */
+/** Answers that may be another one in a moment; every request that is sent again is safe to repeat. */
 const PASSING: ReadonlySet<number> = new Set([408, 425, 429, 500, 502, 503, 504]);
 
-/** Says whether the same request may succeed later. */
+/** Says whether the same request may succeed later. A full disk (507) stays so. */
 export function isPassing(status: number): boolean {
   return PASSING.has(status);
 }
 
 /**
- * Returns the milliseconds to wait after the attempt of that number (from 1), null when there should be no other.
- * `random` is from [0, 1): clients that failed together must not come back together ("full jitter").
+ * Returns the milliseconds to wait before the attempt of that number (the second is 2), null to give up. `random` is
+ * from [0, 1): many clients that lost the same server must not all come back in the same moment.
  */
-export function pauseMs(attempt: number, patience: Patience, random: number, retryAfter?: number): number | null {
-  if (attempt >= patience.attempts) return null;
-  const asked = (retryAfter ?? 0) * 1000;
-  if (asked > patience.longestPauseMs) return null;
-  const most = Math.min(patience.firstPauseMs * 2 ** (attempt - 1), patience.longestPauseMs);
-  return asked + Math.round(most * random);
+export function waitBefore(attempt: number, policy: RetryPolicy, random: number, retryAfter?: number): number | null {
+  if (attempt > policy.attempts) return null;
+  if (retryAfter !== undefined) {
+    return retryAfter > policy.longestRetryAfter ? null : 1000 * (retryAfter + policy.firstWait * random);
+  }
+  return 1000 * Math.min(policy.longestWait, policy.firstWait * 2 ** (attempt - 2)) * (0.5 + random / 2);
 }
 
 /** Returns for how many seconds the server asks us to wait (RFC 9110 §10.2.3), undefined when it does not say. */

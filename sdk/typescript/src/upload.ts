@@ -94,18 +94,20 @@ function effectiveType(): string | undefined {
 }
 
 async function sendDirectly(api: Api, { blob, type }: Source, options: UploadOptions, meter: Meter): Promise<Image> {
-  const digest = await sha256(blob);
-  const headers = {
-    "content-type": type,
-    ...(digest && { "content-digest": `sha-256=:${toBase64(digest)}:` }),
-    ...repeatable(options.idempotencyKey),
-  };
+  const headers = { ...(await fileHeaders({ blob, type })), ...repeatable(options.idempotencyKey) };
   const { signal } = options;
   const onSent = meter.part(0, blob.size);
   return await api.call<Image>("POST", "/images", { query: fieldsQuery(options), body: blob, headers, onSent, signal });
 }
 
-function repeatable(key: string | undefined): Record<string, string> {
+/** Returns the headers of a request whose body is the file. */
+export async function fileHeaders({ blob, type }: Pick<Source, "blob" | "type">): Promise<Record<string, string>> {
+  const digest = await sha256(blob);
+  return { "content-type": type, ...(digest && { "content-digest": `sha-256=:${toBase64(digest)}:` }) };
+}
+
+/** Returns the header that makes a request the same one, however often it is made. */
+export function repeatable(key: string | undefined): Record<string, string> {
   return key === undefined ? {} : { "idempotency-key": key };
 }
 
@@ -164,7 +166,8 @@ async function isReceived(calls: LinkCalls): Promise<boolean> {
   return state === "received" || state === "committed" || state === "rejected";
 }
 
-async function finish(
+/** Waits if that is wanted. */
+export async function finish(
   api: Api,
   image: Image,
   token: string | undefined,
@@ -172,8 +175,12 @@ async function finish(
   { wait = true, signal }: SendOptions,
 ): Promise<Image> {
   meter.processing();
-  const seconds = wait === true ? undefined : wait;
-  const shown = seconds === false ? image : await untilReady(api, image, { seconds, token, signal });
+  const shown = wait === false ? image : await untilReady(api, image, { timeout: secondsOf(wait), token, signal });
   meter.done();
   return shown;
+}
+
+/** Returns for how long to wait, undefined for as long as usual. */
+export function secondsOf(wait: true | number): number | undefined {
+  return wait === true ? undefined : wait;
 }

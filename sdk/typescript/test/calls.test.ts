@@ -32,7 +32,7 @@ test("each call has a key of its own", async () => {
 
 test("a server that is not there is given up after so many attempts", async () => {
   const server = new FakeServer(() => BROKEN);
-  await assert.rejects(server.client({ patience: { attempts: 3, firstPauseMs: 1 } }).get("img_1"), ConnectionFailed);
+  await assert.rejects(server.client({ retries: { attempts: 3, firstWait: 0.001 } }).get("img_1"), ConnectionFailed);
   assert.equal(server.asked.length, 3);
 });
 
@@ -110,7 +110,7 @@ test("changes are a merge patch: null clears, what is not named is not sent", as
   const server = new FakeServer(() => image());
   await server
     .client()
-    .patch("img_1", { title: null, expiresAt: "2030-01-01T00:00:00Z", attachTo: "shop:7", alt: undefined });
+    .update("img_1", { title: null, expiresAt: "2030-01-01T00:00:00Z", attachTo: "shop:7", alt: undefined });
   assert.deepEqual(JSON.parse(server.asked[0]?.body ?? ""), {
     title: null,
     expires_at: "2030-01-01T00:00:00Z",
@@ -124,12 +124,12 @@ test("an abort ends the pause between attempts, with the caller's reason", async
     setTimeout(() => controller.abort(new Error("changed my mind")), 5);
     return BROKEN;
   });
-  const patience = { firstPauseMs: 100_000, longestPauseMs: 100_000 };
-  await assert.rejects(server.client({ patience }).get("img_1", { signal: controller.signal }), /changed my mind/);
+  const retries = { firstWait: 100, longestWait: 100 };
+  await assert.rejects(server.client({ retries }).get("img_1", { signal: controller.signal }), /changed my mind/);
 });
 
 test("a server that says nothing is given up", async () => {
   const server = new FakeServer(() => new Promise(() => {}));
-  const client = server.client({ stallMs: 10, patience: { attempts: 1 } });
+  const client = server.client({ timeout: 0.01, retries: { attempts: 1 } });
   await assert.rejects(client.get("img_1"), /Nothing was heard/);
 });

@@ -29,7 +29,7 @@ export class FakeServer {
       url: BASE,
       apiKey: "ttk_test",
       fetch: this.fetch,
-      patience: { firstPauseMs: 1, longestPauseMs: 1_000 },
+      retries: { firstWait: 0.001 },
       ...options,
     });
   }

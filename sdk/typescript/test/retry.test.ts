@@ -1,26 +1,27 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { isPassing, pauseMs, readRetryAfter, USUAL_PATIENCE } from "../src/retry.ts";
+import { isPassing, readRetryAfter, USUAL_RETRIES, waitBefore } from "../src/retry.ts";
 
-test("pauses double up to the longest, and end with patience", () => {
-  const pauses = [1, 2, 3, 4, 5, 6].map((attempt) => pauseMs(attempt, USUAL_PATIENCE, 0.999_99));
-  assert.deepEqual(pauses, [500, 1_000, 2_000, 4_000, 8_000, null]);
-  assert.equal(pauseMs(9, { ...USUAL_PATIENCE, attempts: 99 }, 0.999_99), USUAL_PATIENCE.longestPauseMs);
+test("waits double up to the longest, and end with the attempts", () => {
+  const longest = [2, 3, 4, 5, 6, 7, 8].map((attempt) => waitBefore(attempt, USUAL_RETRIES, 1));
+  assert.deepEqual(longest, [500, 1_000, 2_000, 4_000, 8_000, 16_000, null]);
+  assert.equal(waitBefore(50, { ...USUAL_RETRIES, attempts: 99 }, 1), 20_000);
+  assert.equal(waitBefore(2, USUAL_RETRIES, 0), 250);
 });
 
-test("a pause is never shorter than the server asks for, and one that is too long is not made", () => {
-  assert.equal(pauseMs(1, USUAL_PATIENCE, 0, 7), 7_000);
-  assert.equal(pauseMs(1, USUAL_PATIENCE, 0, 3_600), null);
+test("a wait is never shorter than the server asks for, and one that is too long is not made", () => {
+  assert.equal(waitBefore(2, USUAL_RETRIES, 0, 7), 7_000);
+  assert.equal(waitBefore(2, USUAL_RETRIES, 0, 121), null);
 });
 
 test("Retry-After is read as seconds, or as a time by the server's own clock", () => {
-  const headers = (fields: Record<string, string>) => readRetryAfter(new Headers(fields));
-  assert.equal(headers({ "retry-after": "12" }), 12);
+  const read = (fields: Record<string, string>) => readRetryAfter(new Headers(fields));
+  assert.equal(read({ "retry-after": "12" }), 12);
   const date = "Wed, 21 Oct 2026 07:28:00 GMT";
-  assert.equal(headers({ "retry-after": "Wed, 21 Oct 2026 07:28:30 GMT", date }), 30);
-  assert.equal(headers({ "retry-after": "Wed, 21 Oct 2026 07:27:30 GMT", date }), 0);
-  assert.equal(headers({ "retry-after": "soon", date }), undefined);
-  assert.equal(headers({}), undefined);
+  assert.equal(read({ "retry-after": "Wed, 21 Oct 2026 07:28:30 GMT", date }), 30);
+  assert.equal(read({ "retry-after": "Wed, 21 Oct 2026 07:27:30 GMT", date }), 0);
+  assert.equal(read({ "retry-after": "soon", date }), undefined);
+  assert.equal(read({}), undefined);
 });
 
 test("refusals are not tried again, trouble is", () => {

@@ -143,7 +143,7 @@ test("where storage hides the ETag from the page, the server is asked for it", a
 
 test("an upload whose line stays broken says where it can go on, and no log shows that", async () => {
   const server = partsServer([1], ({ method }) => (method === "PUT" ? BROKEN : undefined));
-  const client = server.client({ patience: { attempts: 2, firstPauseMs: 1 } });
+  const client = server.client({ retries: { attempts: 2, firstWait: 0.001 } });
   await assert.rejects(client.uploadTo(PARTED, bytes(10)), (error) => {
     assert.ok(error instanceof ConnectionFailed);
     assert.deepEqual(error.link, PARTED);

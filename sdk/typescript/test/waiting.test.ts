@@ -33,7 +33,7 @@ test("an image that is refused after all is an error with its reason", async () 
 
 test("waiting ends with the patience of who waits, and tells what there is", async () => {
   const server = new FakeServer(() => WORKING);
-  await assert.rejects(server.client().wait(WORKING, { seconds: 0.3 }), (error) => {
+  await assert.rejects(server.client().wait(WORKING, { timeout: 0.3 }), (error) => {
     assert.ok(error instanceof NotReady);
     assert.equal(error.image.state, "processing");
     return true;
