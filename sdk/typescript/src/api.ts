@@ -44,15 +44,15 @@ export class Api {
   private readonly options: ClientOptions;
   private readonly retries: RetryPolicy;
 
-  constructor(options: ClientOptions, base?: string) {
+  constructor(options: ClientOptions, base = baseOf(options.url ?? globalThis.location?.origin ?? "")) {
     this.options = options;
-    this.base = base ?? `${(options.url ?? globalThis.location?.origin ?? "").replace(/\/+$/, "")}/api/v1`;
+    this.base = base;
     if (!/^https?:\/\//.test(this.base)) throw new TypeError('Say where Tintype is: { url: "https://…" }.');
     this.retries = { ...USUAL_RETRIES, ...options.retries };
   }
 
-  /** Returns the same way to call without the credential: for whoever has no more than a one-time link. */
-  asStranger(base: string): Api {
+  /** Returns the same way to call, without the credential: what a one-time link is for needs none. */
+  asStranger(base = this.base): Api {
     const { apiKey: _apiKey, headers: _headers, credentials: _credentials, ...rest } = this.options;
     return new Api(rest, base);
   }
@@ -127,6 +127,11 @@ export class Api {
 /** Returns the header that a write token goes into, and nowhere else. */
 export function writeToken(token: string | undefined): Record<string, string> {
   return token === undefined ? {} : { "upload-token": token };
+}
+
+/** Returns the address of the API of the server that is there. */
+function baseOf(url: string): string {
+  return `${url.replace(/\/+$/, "")}/api/v1`;
 }
 
 function orConnectionFailed(error: unknown): ConnectionFailed {

@@ -14,6 +14,7 @@ import {
   repeatable,
   type SendOptions,
   sendByLink,
+  tokensOf,
   type UploadOptions,
   uploadSource,
 } from "./upload.ts";
@@ -62,7 +63,7 @@ export class Tintype {
     const { signal, idempotencyKey } = options;
     const call = { json: { source_url: url, ...fieldsJson(options) }, headers: repeatable(idempotencyKey), signal };
     const image = await this.api.call<Image>("POST", "/images", call);
-    return await finish(this.api, image, image.delete_token, new Meter(0), options);
+    return await finish(this.api, image, new Meter(0), options);
   }
 
   /** Returns a link that takes one file, to be handed to a browser (or another server) as JSON. */
@@ -74,7 +75,7 @@ export class Tintype {
   async completeUpload(link: UploadLink, options: Omit<SendOptions, "onProgress"> = {}): Promise<Image> {
     const api = this.api.asStranger(link.api);
     const image = await new LinkCalls(api, link, options.signal).complete();
-    return await finish(api, image, link.write_token, new Meter(0), options);
+    return await finish(api, image, new Meter(0), options, tokensOf(link));
   }
 
   /** Gives the upload up, with what was sent of it. */
@@ -117,7 +118,7 @@ export class Tintype {
     const meter = new Meter(blob.size, options.onProgress);
     const call = { body: blob, headers: await fileHeaders({ blob, type }), onSent: meter.part(0, blob.size) };
     const replaced = await this.change<Image>("PUT", image, "/content", options, call);
-    return await finish(this.api, replaced, tokenOf(image, options), meter, options);
+    return await finish(this.api, replaced, meter, options, { token: tokenOf(image, options) });
   }
 
   /** Puts the image into the trash for a while; with `purge` deletes it for good. */
@@ -162,9 +163,16 @@ export class Tintype {
   }
 }
 
-/** Sends a file by a one-time link. Whoever has the link needs nothing else: neither a key nor a client. */
-export async function uploadTo(link: UploadLink, file: Uploadable, options: SendOptions = {}): Promise<Image> {
-  return await sendTo(new Api({}, link.api), link, file, options);
+/**
+ * Sends a file by a one-time link. Whoever has the link needs nothing else, neither a key nor a client; only for a link
+ * that was not made by this package must `url` say where Tintype is.
+ */
+export async function uploadTo(
+  link: UploadLink,
+  file: Uploadable,
+  options: SendOptions & Pick<ClientOptions, "url"> = {},
+): Promise<Image> {
+  return await sendTo(new Api({ url: options.url }, options.url ? undefined : link.api), link, file, options);
 }
 
 async function sendTo(api: Api, link: UploadLink, file: Uploadable, options: SendOptions): Promise<Image> {

@@ -129,8 +129,8 @@ export interface UploadLink {
   expires_at: string;
   part_size?: number | null;
   parts?: PartTarget[] | null;
-  /** The address of the API, where the upload is completed. Added by this package. */
-  api: string;
+  /** The address of the API, where the upload is completed. Added by this package; others may have made the link. */
+  api?: string;
 }
 
 /** How far an upload is. */

@@ -17,7 +17,7 @@ import { sendParts } from "./parts.ts";
 import { Meter } from "./progress.ts";
 import { sendResumable } from "./resumable.ts";
 import type { Source } from "./source.ts";
-import { look, untilReady } from "./waiting.ts";
+import { look, untilReady, type WaitOptions } from "./waiting.ts";
 
 /** Up to here one request is the quickest, and sending it all again the least trouble. */
 export const DIRECT_BYTES = 8 * 2 ** 20;
@@ -74,7 +74,7 @@ export async function uploadSource(api: Api, source: Source, options: UploadOpti
   const method = options.method ?? methodFor(source.blob.size, effectiveType());
   if (method === "direct") {
     const image = await sendDirectly(api, source, options, meter);
-    return await finish(api, image, image.delete_token, meter, options);
+    return await finish(api, image, meter, options);
   }
   const digest = await sha256(source.blob);
   const link = await createLink(api, {
@@ -133,7 +133,7 @@ export async function sendByLink(
   const calls = new LinkCalls(api, link, options.signal);
   try {
     const image = await deliver(api, calls, blob, meter, options.signal, state);
-    return await finish(api, image, link.write_token, meter, options);
+    return await finish(api, image, meter, options, tokensOf(link));
   } catch (error) {
     if (options.signal?.aborted) void new LinkCalls(api, link).abort().catch(() => {}); // it would expire by itself, too
     throw error instanceof ConnectionFailed ? error.withLink(link) : error;
@@ -150,11 +150,11 @@ async function deliver(
 ): Promise<Image> {
   const { link } = calls;
   if (state === "unknown" && (await isReceived(calls)))
-    return await look(api, link.image_id, { token: link.write_token, signal });
+    return await look(api, link.image_id, { ...tokensOf(link), signal });
   if (link.method === "multipart") return await sendParts(api, calls, blob, meter, signal);
   if (link.method === "tus") {
     await sendResumable(api, link, blob, meter, signal);
-    return await look(api, link.image_id, { token: link.write_token, signal });
+    return await look(api, link.image_id, { ...tokensOf(link), signal });
   }
   const { method, url, headers = {} } = link.upload;
   await api.store(method, url, headers, blob, { onSent: meter.part(0, blob.size), signal });
@@ -166,21 +166,25 @@ async function isReceived(calls: LinkCalls): Promise<boolean> {
   return state === "received" || state === "committed" || state === "rejected";
 }
 
+/** What shows that an image may be seen. */
+type Tokens = Pick<WaitOptions, "token" | "readToken">;
+
+/** The write token ends with the upload when the image is somebody's; to look at a private one there is another. */
+export function tokensOf({ write_token, read_token }: UploadLink): Tokens {
+  return { token: write_token, readToken: read_token ?? undefined };
+}
+
 /** Waits if that is wanted. */
 export async function finish(
   api: Api,
   image: Image,
-  token: string | undefined,
   meter: Meter,
   { wait = true, signal }: SendOptions,
+  tokens: Tokens = {},
 ): Promise<Image> {
   meter.processing();
-  const shown = wait === false ? image : await untilReady(api, image, { timeout: secondsOf(wait), token, signal });
+  const timeout = wait === true ? undefined : wait;
+  const shown = timeout === false ? image : await untilReady(api, image, { ...tokens, timeout, signal });
   meter.done();
   return shown;
-}
-
-/** Returns for how long to wait, undefined for as long as usual. */
-export function secondsOf(wait: true | number): number | undefined {
-  return wait === true ? undefined : wait;
 }

@@ -18,6 +18,8 @@ export interface WaitOptions {
   timeout?: number | undefined;
   /** The write token of the upload, or the delete token of an anonymous image. */
   token?: string | undefined;
+  /** The read token of a private image that is not yours. */
+  readToken?: string | undefined;
   signal?: AbortSignal | undefined;
 }
 
@@ -28,14 +30,14 @@ export const USUAL_WAIT_SECONDS = 120;
  * What only the first answer told (tokens, whether the bytes were there already) is kept.
  */
 export async function untilReady(api: Api, image: Image, options: WaitOptions = {}): Promise<Image> {
-  const { timeout = USUAL_WAIT_SECONDS, token = image.delete_token, signal } = options;
+  const { timeout = USUAL_WAIT_SECONDS, token = image.delete_token, readToken = image.read_token, signal } = options;
   const end = performance.now() + timeout * 1000;
   let latest = image;
   for (let pause = FIRST_PAUSE_MS; latest.state === "processing"; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
     const asked = performance.now();
     if (asked >= end) throw new NotReady(latest, timeout);
     const wait = Math.max(1, Math.min(ASKED_SECONDS, Math.floor((end - asked) / 1000)));
-    latest = await look(api, image.id, { token, wait, signal });
+    latest = await look(api, image.id, { token, readToken, wait, signal });
     if (latest.state === "processing" && performance.now() - asked < HELD_MS) await sleep(pause, signal);
   }
   const shown = { ...latest, ...onlyToldOnce(image) };

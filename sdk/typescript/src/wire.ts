@@ -53,6 +53,7 @@ export async function send(wire: Wire, fetcher?: Fetch): Promise<Answer> {
 /** Aborts a request when nothing has happened for a while, or when its caller wants it. */
 class Stall {
   over = false;
+  private ended = false;
   private readonly controller = new AbortController();
   private timer: ReturnType<typeof setTimeout> | undefined;
   private readonly ms: number;
@@ -76,12 +77,14 @@ class Stall {
   }
 
   end(): void {
+    this.ended = true;
     clearTimeout(this.timer);
     this.outer?.removeEventListener("abort", this.pass);
   }
 
   private wind(): void {
     clearTimeout(this.timer);
+    if (this.ended) return; // a body that is let go may still be read on, and a timer would keep Node from ending
     this.timer = setTimeout(() => {
       this.over = true;
       this.controller.abort();
