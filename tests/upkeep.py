@@ -1,10 +1,12 @@
 """`gc` and `verify` in the test's own process, on the database and the files of a running product."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, TypeVar
+
+import pytest
 
 from product import Product
 from tintype.adapters.postgres_embedded import EmbeddedConfig, running_superuser_url
@@ -19,14 +21,19 @@ from tintype.upkeep import Upkeep
 UNSCHEDULED: Final = {"TINTYPE_SCHEDULE__GC": "off", "TINTYPE_SCHEDULE__VERIFY": "off"}
 """The environment of a product that looks after nothing by itself while a test has its hands in it."""
 
+CREDENTIALS: Final = frozenset({"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"})
+
 T = TypeVar("T")
 
 
-def with_upkeep(product: Product, story: Callable[[Upkeep], Awaitable[T]]) -> T:
+def with_upkeep(
+    product: Product, story: Callable[[Upkeep], Awaitable[T]], environment: Mapping[str, str] | None = None
+) -> T:
     """Return what the story returns, which is given the upkeep of this product's data."""
     url = running_superuser_url(EmbeddedConfig(data=product.data))
     assert url is not None
-    settings = load_settings(file=None, environment={}, flags={"data": str(product.data)})
+    given = environment or {}
+    settings = load_settings(file=None, environment=given, flags={"data": str(product.data)})
 
     async def run() -> T:
         database = Database(DatabaseConfig(url))
@@ -36,7 +43,10 @@ def with_upkeep(product: Product, story: Callable[[Upkeep], Awaitable[T]]) -> T:
         finally:
             await database.close()
 
-    return asyncio.run(run())
+    with pytest.MonkeyPatch.context() as patch:
+        for name in CREDENTIALS & given.keys():
+            patch.setenv(name, given[name])
+        return asyncio.run(run())
 
 
 def collect(product: Product, *, grace: timedelta = timedelta(0), dry_run: bool = False) -> set[tuple[Garbage, str]]:

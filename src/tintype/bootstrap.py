@@ -14,7 +14,7 @@ from litestar import Router
 from tintype.adapters.postgres_durability import violations_in
 from tintype.adapters.render_pool import RenderPool, RenderPoolConfig
 from tintype.adapters.view_journal import MappedViewJournal
-from tintype.bootstrap_blobs import blob_store, direct_uploads, staging
+from tintype.bootstrap_blobs import blob_store, direct_uploads, lead_away, staging
 from tintype.bootstrap_factors import recognition_of
 from tintype.bootstrap_origin import hsts_of, origin
 from tintype.bootstrap_outgoing import sources_of
@@ -278,6 +278,7 @@ def _delivery(
         authenticator=authenticator,
         signed_urls=signed_urls,
         count_view=count_views,
+        lead_away=lead_away(settings, parts.blobs),
     )
 
 

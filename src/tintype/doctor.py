@@ -24,6 +24,7 @@ from tintype.diagnosis.limits import database_limits, machine_limits
 from tintype.diagnosis.protection import certificate, encryption
 from tintype.diagnosis.runs import last_runs
 from tintype.imaging import codecs
+from tintype.ports.blobs import BlobStoreFailed, BlobStoreFull
 from tintype.settings import Settings
 
 LEAST_FREE_BYTES: Final = 1_000_000_000
@@ -81,7 +82,12 @@ def _blobs(settings: Settings) -> Iterator[Finding]:
         await store.put(PROBE_KEY, lambda: (b"x",), size=1, sha256=_SHA256_OF_X)
         await store.delete(PROBE_KEY)
 
-    asyncio.run(try_out())
+    try:
+        asyncio.run(try_out())
+    except (BlobStoreFailed, BlobStoreFull) as error:
+        advice = "Look at TINTYPE_BLOBS_URL, and at the disk, or the bucket and its credentials, that it names."
+        yield Finding("blobs", ok=False, detail=f"{error}.", advice=advice)
+        return
     milliseconds = (time.perf_counter() - started) * 1000
     yield Finding("blobs", ok=True, detail=f"a durable write and a delete took {milliseconds:.0f} ms.")
 

@@ -17,7 +17,7 @@ from tintype.domain.kind import UploadKind
 from tintype.domain.quota import DefaultQuotas, Quota
 from tintype.domain.rate_limit import RateLimit, Scope, Unit
 from tintype.kind_settings import NAMED_TABLES, TABLE_EXPECTED, KindTables, put_named, read_kinds
-from tintype.settings_blobs import blobs_url
+from tintype.settings_blobs import DeliverySettings, blobs_url, read_delivery
 from tintype.settings_oidc import OIDC_KEYS, OidcSettings, read_oidc
 from tintype.settings_outgoing import OutgoingSettings, WebhookSettings, read_outgoing, read_webhooks
 from tintype.settings_reader import Reader
@@ -188,6 +188,7 @@ class Settings:
     """What `kinds` were read from: a tenant's own tables are laid over them."""
     accounts: AccountSettings
     kinds: dict[str, UploadKind]
+    delivery: DeliverySettings
     encryption: EncryptionSettings = field(repr=False)
     tls: TlsSettings
     outgoing: OutgoingSettings
@@ -336,6 +337,7 @@ def _build(read: Reader) -> Settings:
         ),
         kind_tables=KindTables(read.table("presets"), read.table("kinds")),
         kinds=read_kinds(read),
+        delivery=read_delivery(read),
         encryption=read_encryption(read),
         tls=read_tls(read),
         outgoing=read_outgoing(read),

@@ -9,9 +9,18 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Final, TypeAlias
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+
+from tintype.settings_reader import Reader
+from tintype.settings_values import duration, one_of
+
+LEAST_SIGNED: Final = timedelta(seconds=10)
+"""Clocks differ, and a redirect has to be followed."""
+MOST_SIGNED: Final = timedelta(days=3)
+"""An address holds for up to twice as long, and S3 signs for a week at the most."""
 
 DEFAULT_REGION: Final = "us-east-1"
 """What S3 servers other than Amazon's usually take for theirs."""
@@ -64,6 +73,14 @@ class OtherBucket:
     prefix: str
 
 
+@dataclass(frozen=True, slots=True)
+class DeliverySettings:
+    """Who sends what lies on S3 (`redirect`, `accel` or `stream`), and for how long addresses of it hold."""
+
+    remote: str
+    signed_for: timedelta
+
+
 BlobPlace: TypeAlias = Directory | S3Bucket | OtherBucket
 
 
@@ -110,6 +127,21 @@ def blobs_url(value: object) -> str | None:
         return None
     place_of(str(value))
     return str(value)
+
+
+def read_delivery(read: Reader) -> DeliverySettings:
+    """Return the settings of delivery."""
+    return DeliverySettings(
+        remote=read.read("delivery.remote", one_of("redirect", "accel", "stream"), "redirect"),
+        signed_for=read.read("delivery.signed_for", _signed_for, LEAST_SIGNED),
+    )
+
+
+def _signed_for(value: object) -> timedelta:
+    span = duration(value)
+    if span is None or not LEAST_SIGNED <= span <= MOST_SIGNED:
+        raise ValueError(f"is not a time from {LEAST_SIGNED.seconds} s to {MOST_SIGNED.days} days")
+    return span
 
 
 def s3_credentials(environment: Mapping[str, str] = os.environ) -> S3Credentials:

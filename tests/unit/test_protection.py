@@ -5,11 +5,13 @@ from pathlib import Path
 import pytest
 
 from certificates import write_certificate
+from tintype.adapters.blob_key_record import BlobKeyRefused
 from tintype.adapters.blob_keys import key_id
 from tintype.adapters.certificate import CertificateUnusable
 from tintype.bootstrap_blobs import admit_keys, settle_keys
 from tintype.diagnosis.protection import certificate, encryption
 from tintype.settings import Settings, load_settings
+from tintype.settings_blobs import NoCredentials
 
 FIRST, SECOND = bytes(range(32)), bytes(range(32, 64))
 
@@ -66,3 +68,13 @@ def test_a_certificate_that_cannot_be_used_is_told_by_name(data: Path) -> None:
         settings = load(data, TLS__CERTIFICATE=str(shown_path), TLS__KEY=str(shown_key))
         with pytest.raises(CertificateUnusable, match=said):
             list(certificate(settings))
+
+
+def test_a_bucket_needs_credentials_and_takes_no_key_for_the_disk(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID", raising=False)
+    with pytest.raises(NoCredentials, match="AWS_SECRET_ACCESS_KEY"):
+        admit_keys(load(data, BLOBS_URL="s3://bucket"))
+    with pytest.raises(BlobKeyRefused, match="TINTYPE_BLOB_KEY"):
+        admit_keys(load(data, BLOBS_URL="s3://bucket", BLOB_KEY=FIRST.hex()))
+    (found,) = encryption(load(data, BLOBS_URL="s3://bucket"))
+    assert (found.ok, found.detail) == (True, "images lie in a bucket, encrypted as that is.")

@@ -9,7 +9,7 @@ from tintype.diagnosis.chosen import chosen_settings
 from tintype.domain.format import Format
 from tintype.domain.transform import Fit
 from tintype.settings import BadSettings, Settings, load_settings
-from tintype.settings_blobs import Directory, place_of
+from tintype.settings_blobs import Directory, S3Bucket, place_of
 from tintype.settings_security import BadKey, key_variables, with_printed_key
 
 
@@ -160,6 +160,44 @@ def test_images_lie_where_the_url_says(url: str, directory: str) -> None:
 def test_a_url_that_is_no_directory_of_this_machine_is_refused(url: str) -> None:
     with pytest.raises(BadSettings, match=r"TINTYPE_BLOBS_URL: .* is not the URL of a directory"):
         load(environment={"TINTYPE_BLOBS_URL": url})
+
+
+@pytest.mark.parametrize(
+    ("url", "address"),
+    [
+        ("s3://bucket", "https://bucket.s3.us-east-1.amazonaws.com/1/x"),
+        ("s3://bucket/a/b/?region=eu-central-1", "https://bucket.s3.eu-central-1.amazonaws.com/a/b/1/x"),
+        ("s3://my.bucket", "https://s3.us-east-1.amazonaws.com/my.bucket/1/x"),
+        ("s3://bucket/a?endpoint=https://s3.example.org:443", "https://s3.example.org/bucket/a/1/x"),
+        ("s3://bucket?endpoint=http://[::1]:9000&addressing=host", "http://bucket.[::1]:9000/1/x"),
+        ("s3://bucket?public_endpoint=https://cdn.example.org", "https://bucket.cdn.example.org/1/x"),
+    ],
+)
+def test_a_bucket_is_where_the_url_says(url: str, address: str) -> None:
+    settings = load(environment={"TINTYPE_BLOBS_URL": url})
+    assert settings.blobs_url is not None
+    place = place_of(settings.blobs_url)
+    assert isinstance(place, S3Bucket)
+    assert place.url("1/x", public="public_endpoint" in url) == address
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("s3://", "is not where images can lie"),
+        ("s3://bucket/../other", "has a prefix that is none"),
+        ("s3://bucket?endpont=x", "has the option endpont"),
+        ("s3://bucket?endpoint=ftp://x", "has an endpoint that is not"),
+        ("s3://bucket?addressing=both", "has an addressing that is neither"),
+        ("s3://key:hunter2@bucket", "is not where images can lie"),
+        ("gs://bucket?region=x", "has options"),
+        ("http://bucket", "is not where images can lie"),
+    ],
+)
+def test_a_bucket_that_cannot_be_is_refused_without_showing_the_url(url: str, reason: str) -> None:
+    with pytest.raises(BadSettings, match=f"TINTYPE_BLOBS_URL: the value {reason}") as caught:
+        load(environment={"TINTYPE_BLOBS_URL": url})
+    assert "hunter2" not in str(caught.value)
 
 
 def test_a_url_that_cannot_be_taken_apart_is_not_shown() -> None:

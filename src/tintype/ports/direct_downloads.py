@@ -19,8 +19,8 @@ class SignedAddress:
 class DirectDownloads(Protocol):
     """What a remote store does for readers."""
 
-    def address(self, key: str, *, content_type: str, disposition: str) -> SignedAddress:
-        """Sign an address whose answer has these values of `Content-Type` and `Content-Disposition`.
+    def address(self, key: str, *, content_type: str, disposition: str, cache_control: str) -> SignedAddress:
+        """Sign an address whose answer has these values of the headers of these names.
 
         It is the same for some time, so that what follows it can be cached. Asks nobody: where there is no such blob,
         the store's answer says so.

@@ -22,6 +22,7 @@ from tintype.web.auth import SESSION_COOKIE, Authenticator, Credentials, cookie_
 from tintype.web.delivery_answer import FOR_SECONDS, PRIVATE, Answer, Representation, answer
 from tintype.web.errors import RawHeaders, problem_answer
 from tintype.web.negotiation import choose_format
+from tintype.web.remote_delivery import LeadAway
 from tintype.web.representations import Later, Representations, Wanted, parse_url
 from tintype.web.signed_delivery import SignedRepresentation, SignedUrls, keep
 from tintype.web.small_files import SmallFiles
@@ -53,8 +54,12 @@ class Delivery:
         authenticator: Authenticator,
         signed_urls: SignedUrls,
         count_view: Callable[[ViewedImage], None],
+        lead_away: LeadAway | None = None,
     ) -> None:
-        """`count_view` is called beside every view, and waits for nothing."""
+        """`count_view` is called beside every view, and waits for nothing.
+
+        `lead_away` has somebody else send the bytes, where they lie elsewhere.
+        """
         self._records = records
         self._representations = representations
         self._blobs = blobs
@@ -63,6 +68,7 @@ class Delivery:
         self._signed_urls = signed_urls
         self._view_rules = ViewRules()
         self._count_view = count_view
+        self._lead_away = lead_away
 
     async def __call__(self, scope: Scope, send: Send, request_id: str) -> str | None:
         """Answer, and return the code of a refusal."""
@@ -171,6 +177,9 @@ class Delivery:
             if content is not None:
                 self._note_view(found, reply, request)
                 return await _send(send, scope, reply.status, reply.headers, content)
+            if self._lead_away is not None and (led := self._lead_away(found, reply)) is not None:
+                self._note_view(found, reply, request)
+                return await _send(send, scope, led.status, led.headers)
             if whole and found.file.path is not None and "http.response.pathsend" in scope.get("extensions", ()):
                 self._note_view(found, reply, request)
                 await send({"type": "http.response.start", "status": reply.status, "headers": reply.headers})

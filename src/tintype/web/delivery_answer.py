@@ -81,6 +81,8 @@ class Representation:
     headers: RawHeaders
     viewed: ViewedImage | None = None
     """Whose view it is when this is sent; None for what is too small to be one."""
+    ends_at: float | None = None
+    """When nobody may have it any more, in seconds since 1970: the end of the image, or of the URL that was signed."""
     tag: bytes = field(init=False)
     whole: Answer = field(init=False)
     not_modified: Answer = field(init=False)
@@ -113,7 +115,8 @@ def represent(
     if negotiated:
         headers.append((b"vary", b"Accept"))
     viewed = ViewedImage(image.tenant, image.id) if large else None
-    return Representation(file, image.modified, headers, viewed)
+    ends_at = image.expires_at.timestamp() if image.expires_at else None
+    return Representation(file, image.modified, headers, viewed, ends_at)
 
 
 def cache_tag(image: Image) -> str:

@@ -45,7 +45,7 @@ class SignedRepresentation:
             return None
         second = int(now)
         if second != self._second:
-            self._ready, self._second = _kept_for(self._found, int(self._ends - now)), second
+            self._ready, self._second = _kept_for(self._found, self._ends, now), second
         return self._ready
 
 
@@ -97,6 +97,6 @@ def _end(signature: Signature, image: Image) -> float:
     return min(signature.expires, image.expires_at.timestamp() if image.expires_at else signature.expires)
 
 
-def _kept_for(found: Representation, seconds: int) -> Representation:
+def _kept_for(found: Representation, ends: float, now: float) -> Representation:
     headers = [header for header in found.headers if header[0] not in {b"cache-control", b"expires"}]
-    return replace(found, headers=[*headers, (b"cache-control", b"public, max-age=%d" % seconds)])
+    return replace(found, headers=[*headers, (b"cache-control", b"public, max-age=%d" % int(ends - now))], ends_at=ends)
