@@ -1,5 +1,6 @@
 """Staged bytes that are encrypted: they come back whole, in memory or piece by piece, and the disk has none of them."""
 
+import asyncio
 import hashlib
 import os
 from pathlib import Path
@@ -29,7 +30,7 @@ async def stage(staged: SealedStagedBytes) -> None:
 async def test_an_upload_comes_into_memory_when_it_is_whole_and_leaves_its_place_to_the_next(
     tmp_path: Path,
 ) -> None:
-    staging = SealedStaging(tmp_path)
+    staging = SealedStaging(tmp_path, held_bytes=0)
     for _ in range(CLEAR_UPLOADS + 2):
         async with staging.open() as staged:
             assert isinstance(staged, SealedStagedBytes)
@@ -43,11 +44,44 @@ async def test_an_upload_comes_into_memory_when_it_is_whole_and_leaves_its_place
             assert not any(CONTENT[start : start + 16] in on_disk for start in range(0, len(CONTENT), 9973))
 
 
+@pytest.mark.parametrize(
+    ("held", "each", "in_memory"),
+    [
+        (len(CONTENT), len(CONTENT), True),
+        (len(CONTENT), FLUSH_BYTES + 100_000, False),
+        (FLUSH_BYTES * 3 // 2, 2**22, False),
+    ],
+    ids=["small, and there is room", "too large", "no room"],
+)
+async def test_what_is_small_stays_in_memory_and_its_room_is_given_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, held: int, each: int, *, in_memory: bool
+) -> None:
+    monkeypatch.setattr(staging_sealed, "HELD_EACH_BYTES", each)
+    staging = SealedStaging(tmp_path, held_bytes=held)
+    async with staging.open() as staged:
+        assert isinstance(staged, SealedStagedBytes)
+        await stage(staged)
+        file, sha256 = await staged.finish()
+        assert sha256 == hashlib.sha256(CONTENT).digest()
+        assert os.pread(file.fileno(), len(CONTENT) + 1, 0) == CONTENT
+        assert staged._file
+        on_disk = os.pread(staged._file.fileno(), 2 * len(CONTENT), 0)
+        assert (len(on_disk) == 0) is in_memory
+        assert CONTENT[:16] not in on_disk
+        assert staging._room.take(held) is not in_memory
+        staging._room.give_back(held * (not in_memory))
+    for _ in range(100):
+        if staging._room.take(held):
+            return
+        await asyncio.sleep(0.01)  # a thread closes it
+    pytest.fail("the room was not given back")
+
+
 async def test_what_is_too_large_for_memory_is_opened_while_it_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(staging_sealed, "CLEAR_BYTES", 1000)
-    async with SealedStaging(tmp_path).open() as staged:
+    async with SealedStaging(tmp_path, held_bytes=0).open() as staged:
         assert isinstance(staged, SealedStagedBytes)
         await stage(staged)
         file, _ = await staged.finish()
@@ -61,7 +95,7 @@ async def test_what_is_too_large_for_memory_is_opened_while_it_is_read(
 
 
 async def test_what_a_disk_changed_meanwhile_is_not_taken_for_what_was_sent(tmp_path: Path) -> None:
-    async with SealedStaging(tmp_path).open() as staged:
+    async with SealedStaging(tmp_path, held_bytes=0).open() as staged:
         assert isinstance(staged, SealedStagedBytes)
         await stage(staged)
         await staged._flush()

@@ -17,7 +17,7 @@ from typing import BinaryIO
 from tintype.adapters.blob_directory import BlobDirectory, Draft, is_still, locked, opened
 from tintype.adapters.blob_keys import KeyRing
 from tintype.adapters.durable_files import flush
-from tintype.adapters.sealed_file import UnsealedFile, fill_sealed, read_header
+from tintype.adapters.sealed_file import UnsealedFile, fill_sealed, read_header, seal_file
 from tintype.adapters.sealed_format import Header, SealBroken
 from tintype.adapters.verified_bytes import blocks, measure, reporting
 from tintype.ports.blobs import BlobInfo, BlobMismatch, BlobStoreFailed, Chunks
@@ -127,8 +127,13 @@ class SealedBlobDirectory(BlobDirectory):
             fill_sealed(descriptor, key, self._keys, chunks, size=size, sha256=sha256)
 
     def _take_in(self, file: BinaryIO, target: Path) -> bool:
-        """A file in clear can be taken in only where blobs are written in clear."""
-        return self._keys.current is None and super()._take_in(file, target)
+        """A file in clear can be taken in as it is only where blobs are written in clear; else what is in it."""
+        if self._keys.current is None:
+            return super()._take_in(file, target)
+        with self._draft() as draft, reporting():
+            seal_file(draft.descriptor, target.relative_to(self._root).as_posix(), self._keys, file)
+            self._make_directory(target.parent)
+            return self._publish(draft, target, overwrite=False)
 
     def _holds(self, file: BinaryIO, key: str, size: int, sha256: str) -> bool:
         try:

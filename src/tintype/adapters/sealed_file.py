@@ -23,6 +23,9 @@ from tintype.ports.blobs import Chunks
 
 _SEALED_CHUNK: Final = CHUNK_BYTES + TAG_BYTES
 
+WRITTEN_AT_ONCE: Final = 16
+"""Chunks, a mebibyte: each call gives the interpreter up, and waits to have it back."""
+
 
 def read_header(file: BinaryIO) -> Header | None:
     """Return the header of an open file; None when it is one in clear. Raises `SealBroken`, `BlobStoreFailed`."""
@@ -45,6 +48,26 @@ def fill_sealed(descriptor: int, storage_key: str, keys: KeyRing, chunks: Chunks
             write_all(descriptor, sealed)
     with reporting():
         flush(descriptor)
+
+
+def seal_file(descriptor: int, storage_key: str, keys: KeyRing, file: BinaryIO) -> None:
+    """Write the content of an open file, which somebody has verified, encrypted with the current key, and flush it.
+
+    As `fill_sealed`, without copying or hashing: of a photograph that is half of the work.
+    """
+    if keys.current is None:
+        raise ValueError("there is no key to encrypt with")
+    size = os.fstat(file.fileno()).st_size
+    header = Header(keys.current, secrets.token_bytes(SALT_BYTES), size)
+    cipher = keys.cipher(header, storage_key)
+    pending = [header.pack()]
+    for number in range(header.chunks):
+        content = os.pread(file.fileno(), CHUNK_BYTES, number * CHUNK_BYTES)
+        pending.append(cipher.seal(number, content))
+        if len(pending) == WRITTEN_AT_ONCE or number == header.chunks - 1:
+            write_all(descriptor, b"".join(pending))
+            pending.clear()
+    flush(descriptor)
 
 
 def _whole_chunks(pieces: Iterator[memoryview]) -> Iterator[bytes]:

@@ -1,15 +1,18 @@
 """Staging whose files are encrypted: what is received is never in clear on a disk.
 
-Each file has a key of its own, drawn for it and forgotten with it. What arrives is sealed piece by piece (AES-256-GCM,
-the nonce counts the pieces); once all is there it is opened into memory, where it is examined and read from until the
-request ends. So many are in memory at once, and a slow sender is none of them: a place is taken when the last byte has
-come. What is larger than any image (an archive) is opened piece by piece while it is read.
+An upload begins in memory, as long as it is small and there is room: most never come to the disk, and are neither
+sealed nor opened for nothing. The others do: each file has a key of its own, drawn for it and forgotten with it, and
+what arrives is sealed piece by piece (AES-256-GCM, the nonce counts the pieces). Once all is there it is opened into
+memory, where it is examined and read from until the request ends. So many are in memory at once, and a slow sender is
+none of them: a place is taken when the last byte has come. What is larger than any image (an archive) is opened piece
+by piece while it is read.
 """
 
 import asyncio
 import io
 import os
 import secrets
+import threading
 from bisect import bisect_right
 from collections.abc import Callable
 from itertools import accumulate
@@ -19,7 +22,7 @@ from typing import BinaryIO, Final
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from tintype.adapters.staging_local import LocalStagedBytes, LocalStaging
+from tintype.adapters.staging_local import FLUSH_BYTES, LocalStagedBytes, LocalStaging
 from tintype.adapters.verified_bytes import reporting, write_all
 from tintype.ports.blobs import BlobStoreFailed
 
@@ -30,15 +33,45 @@ kind of 10 MB, and as many as the store writes at once."""
 CLEAR_BYTES: Final = 64 * 2**20
 """What is larger is no image to be examined, and memory is not for it."""
 
+HELD_EACH_BYTES: Final = 4 * 2**20
+"""Of an upload that stays in memory while it comes in: most photographs are no larger."""
+
+HELD_BYTES: Final = 64 * 2**20
+"""Of all of them together in one process: what comes when slow senders have used it up waits on the disk, sealed."""
+
 _KEY_BYTES: Final = 32
 _NONCE_BYTES: Final = 12
 _TAG_BYTES: Final = 16
 
 
-class SealedStagedBytes(LocalStagedBytes):
-    """One file without a name, encrypted, which is opened into memory when it is complete."""
+class Room:
+    """How much of the memory for uploads on their way is left; asked by many threads."""
 
-    def __init__(self, make: Callable[[], BinaryIO], places: asyncio.Semaphore) -> None:
+    def __init__(self, size: int) -> None:
+        self._left = size
+        self._lock = threading.Lock()
+
+    def take(self, size: int) -> bool:
+        """Take so much, or nothing when there is not so much left; return whether."""
+        with self._lock:
+            if size > self._left:
+                return False
+            self._left -= size
+            return True
+
+    def give_back(self, size: int) -> None:
+        """Give back what was taken."""
+        with self._lock:
+            self._left += size
+
+
+class SealedStagedBytes(LocalStagedBytes):
+    """One upload: in memory, or in a file without a name, encrypted, and opened into memory when it is complete."""
+
+    def __init__(self, make: Callable[[], BinaryIO], places: asyncio.Semaphore, room: Room) -> None:
+        self._room = room
+        self._held: BinaryIO | None = None
+        self._held_bytes = 0
         self._cipher = AESGCM(secrets.token_bytes(_KEY_BYTES))
         self._lengths: list[int] = []
         self._places = places
@@ -49,6 +82,8 @@ class SealedStagedBytes(LocalStagedBytes):
     async def finish(self) -> tuple[BinaryIO, bytes]:
         """Return a file in memory and the SHA-256 of what was written, once there is a place for it."""
         sealed, digest = await super().finish()
+        if self._held is not None:
+            return self._held, digest
         if self.size > CLEAR_BYTES:
             return _Reader(sealed, self._lengths, self._open_piece), digest
         await self._places.acquire()
@@ -65,15 +100,44 @@ class SealedStagedBytes(LocalStagedBytes):
             self._places.release()
 
     def _write(self, file: BinaryIO, data: bytes) -> None:
-        if not data:
+        if not data or self._hold(data):
             return
+        self._let_go(file)
+        self._seal(file, data)
+
+    def _hold(self, data: bytes) -> bool:
+        """Keep the data in memory, if all before it is there; return whether there was room."""
+        size = len(data)
+        if self._lengths or self._held_bytes + size > HELD_EACH_BYTES or not self._room.take(size):
+            return False
+        self._held_bytes += size
+        if self._held is None:
+            self._held = _memory()
+        write_all(self._held.fileno(), data)
+        return True
+
+    def _let_go(self, file: BinaryIO) -> None:
+        """Seal what was held into the file: it became too much."""
+        if self._held is not None:
+            for start in range(0, self._held_bytes, FLUSH_BYTES):
+                self._seal(file, os.pread(self._held.fileno(), FLUSH_BYTES, start))
+            self._forget_held()
+
+    def _forget_held(self) -> None:
+        held, self._held = self._held, None
+        if held is not None:
+            held.close()
+        self._room.give_back(self._held_bytes)
+        self._held_bytes = 0
+
+    def _seal(self, file: BinaryIO, data: bytes) -> None:
         piece = self._cipher.encrypt(_nonce(len(self._lengths)), data, None)
         self._lengths.append(len(piece))  # first: whatever becomes of the write, this nonce was used
         super()._write(file, piece)
 
     def _opened(self, sealed: BinaryIO) -> BinaryIO:
         with reporting():
-            self._clear = os.fdopen(os.memfd_create("tintype-upload", os.MFD_CLOEXEC), "r+b", buffering=0)
+            self._clear = _memory()
             start = 0
             for number, length in enumerate(self._lengths):
                 piece = os.pread(sealed.fileno(), length, start)
@@ -89,6 +153,7 @@ class SealedStagedBytes(LocalStagedBytes):
 
     def _close(self) -> None:
         super()._close()
+        self._forget_held()
         if self._clear is not None:
             self._clear.close()
 
@@ -138,6 +203,10 @@ class _Reader(io.RawIOBase, BinaryIO):
         return found
 
 
+def _memory() -> BinaryIO:
+    return os.fdopen(os.memfd_create("tintype-upload", os.MFD_CLOEXEC), "r+b", buffering=0)
+
+
 def _nonce(number: int) -> bytes:
     return number.to_bytes(_NONCE_BYTES, "big")
 
@@ -145,9 +214,11 @@ def _nonce(number: int) -> bytes:
 class SealedStaging(LocalStaging):
     """Staging in a directory, encrypted there; as `LocalStaging` otherwise."""
 
-    def __init__(self, directory: Path, *, reserve_bytes: int = 0) -> None:
+    def __init__(self, directory: Path, *, reserve_bytes: int = 0, held_bytes: int = HELD_BYTES) -> None:
+        """`held_bytes` is how much may wait in memory."""
         super().__init__(directory, reserve_bytes=reserve_bytes)
         self._places = asyncio.Semaphore(CLEAR_UPLOADS)
+        self._room = Room(held_bytes)
 
     def _make(self) -> SealedStagedBytes:
-        return SealedStagedBytes(self._nameless, self._places)
+        return SealedStagedBytes(self._nameless, self._places, self._room)
