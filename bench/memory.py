@@ -58,7 +58,7 @@ def _api_figures(data: Path, upload: bytes) -> list[Figure]:
         _work(server, upload)
         time.sleep(REST_SECONDS)
         worked = resident_bytes(process)
-        growth = _growth_while(lambda: _trickle(server, upload), process)
+        growth = growth_while(lambda: _trickle(server, upload), process)
     with serving(data, key=server.key) as server:
         seconds = server.start_seconds
     return [
@@ -82,7 +82,7 @@ def _work(server: Served, upload: bytes) -> None:
     api.close()
 
 
-def _growth_while(work: Callable[[], None], process: int) -> int:
+def growth_while(work: Callable[[], None], process: int) -> int:
     """Return how many bytes of its own the process had more, at the most, while `work` ran."""
 
     def own() -> int:

@@ -28,6 +28,7 @@ SECTIONS: Final = (
     "quota",
     "encrypted",
     "sign_in",
+    "tus",
 )
 
 
