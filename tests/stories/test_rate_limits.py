@@ -13,6 +13,7 @@ import samples
 from postgres import Server, fresh_database, passable_directory
 from product import Product, start_product
 from refusals import assert_problem, leaves_nothing
+from resumable import TUS, VERSION, begin, send
 
 IMAGES: Final = "/api/v1/images"
 REQUESTS: Final = 4
@@ -201,3 +202,15 @@ def test_off_is_off(embedded_server: Server) -> None:
         answers = [post(running, "192.0.2.1") for _ in range(REQUESTS + 2)]
     assert {answer.status_code for answer in answers} == {201}
     assert not {name for answer in answers for name in answer.headers if re.match("ratelimit", name)}
+
+
+def test_a_resumable_upload_is_counted_when_it_is_announced_and_its_length_when_that_is(product: Product) -> None:
+    visitor, other = {"x-forwarded-for": "192.0.2.77"}, {"x-forwarded-for": "192.0.2.78"}
+    announced = {**VERSION, "upload-length": str(BYTES - 1_000)}
+    assert product.stranger.post(TUS, headers={**announced, **visitor}).status_code == 201
+    assert_problem(product.stranger.post(TUS, headers={**announced, **visitor}), 429, "rate_limited")
+    path = begin(product.stranger, None, other)
+    assert send(product.stranger, path, 0, JPEG[:2_000], other).status_code == 204
+    length = {"upload-length": str(BYTES + 1_000)}
+    assert_problem(send(product.stranger, path, 2_000, b"", {**other, **length}), 429, "rate_limited")
+    assert send(product.stranger, path, 2_000, JPEG[2_000:4_000], other).status_code == 204

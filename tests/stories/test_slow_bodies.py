@@ -13,6 +13,7 @@ from postgres import passable_directory
 from product import Product, eventually, start_product
 from raw_http import Answer, RawConnection, connect, form_type, part, upload_head
 from refusals import assert_problem, leaves_nothing, open_staging_files
+from resumable import begin, begin_patch, offset_of
 from sabotage import API, sabotaged
 
 IMAGES: Final = "/api/v1/images"
@@ -103,6 +104,16 @@ def test_a_body_above_the_least_rate_is_taken_however_many_windows_it_needs(slow
         answer = connection.answer()
     assert answer.status == 201
     assert answer.seconds > 2 * WINDOW_SECONDS
+
+
+def test_a_resumable_upload_that_gets_too_slow_keeps_what_came(slow: Product) -> None:
+    path = begin(slow.client, len(JPEG))
+    with connect(slow.base_url) as connection:
+        begin_patch(connection, path, 0, len(JPEG), JPEG[:1_500])
+        answer = connection.answer()
+    assert_problem(answer, 408, "upload.stalled")
+    assert answer.headers["tus-resumable"] == "1.0.0"
+    assert offset_of(slow.client, path) == 1_500
 
 
 @pytest.mark.parametrize("head", [b"POST /api/v1/images HTTP/1.1\r\nHost: x\r\n", b"GET "])

@@ -32,9 +32,9 @@ class UploadLimiter:
         self._database = database
         self._limits = limits
 
-    async def charge(self, caller: Caller, size: int) -> tuple[Standing, ...]:
-        """Take one request and `size` bytes from the caller; `Problem` rate_limited when that is too much."""
-        wanted = charges(self._limits, owners_of(caller), requests=1, size=size)
+    async def charge(self, caller: Caller, size: int, *, requests: int = 1) -> tuple[Standing, ...]:
+        """Take so many requests and `size` bytes from the caller; `Problem` rate_limited when that is too much."""
+        wanted = charges(self._limits, owners_of(caller), requests=requests, size=size)
         if not wanted:
             return ()
         async with self._database.lookup() as connection:

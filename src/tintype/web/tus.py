@@ -19,7 +19,7 @@ from tintype.domain.tokens import Purpose, Token, derive_token, is_derived, pars
 from tintype.domain.tus.appending import Append, permit, read_append
 from tintype.domain.tus.concatenation import Partial, Whole
 from tintype.domain.tus.creation import Creation, read_creation
-from tintype.domain.tus.protocol import VERSION, announcement, method_meant, refuse_other_version
+from tintype.domain.tus.protocol import VERSION, announcement, method_meant, read_number, refuse_other_version
 from tintype.domain.tus.status import progress_headers, status_headers
 from tintype.domain.upload import Upload, no_upload
 from tintype.reads.tenants import TenantSettings
@@ -124,7 +124,9 @@ async def _reserved(
     """Reserve the upload, and write down what the client said, which HEAD repeats."""
     read = part_reservation if isinstance(creation.concat, Partial) else reservation_of
     reservation = read(creation, tenant.kinds, caller)
-    standings = await tus.images.gate.reserve(caller, reservation.size)
+    standings = await tus.images.gate.reserve(
+        caller, reservation.size or read_number(request.headers, "Content-Length")
+    )
     made = await tus.reserve(reservation)
     headers = request.headers
     await tus.note(made.upload, headers.get("upload-metadata", ""), headers.get("upload-concat", "").strip())
@@ -198,7 +200,10 @@ async def _appended(request: ApiRequest, tus: TusApi, name: str, body: RequestBo
     wish = _appending(found.upload, tenant, wanted, request, partial=found.partial)
     if found.stand.final:
         permit(found.stand, wanted, max_size=wish.max_size)
-    caller = Caller(tenant_id, None, tus.images.address(request))
+    caller = Caller(tenant_id, found.upload.actor, tus.images.address(request))
+    if found.upload.size is None and found.stand.offset == wanted.offset:
+        news = wanted.length - wanted.offset if wanted.length is not None else wanted.size or 0
+        await tus.images.gate.go_on(caller, max(0, news))
     await _append(tus, wish, caller, body)
     now = await tus.found.get(tenant_id, upload)
     return Response(None, status_code=204, headers=progress_headers(now.status))

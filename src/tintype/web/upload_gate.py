@@ -44,6 +44,10 @@ class UploadGate:
         """
         return await self._limiter.charge(caller, min(size or 0, self._most_bytes))
 
+    async def go_on(self, caller: Caller, size: int) -> None:
+        """Take the caller's allowance for bytes of an upload that were not known when it was reserved; `Problem`."""
+        await self._limiter.charge(caller, min(size, self._most_bytes), requests=0)
+
     def place(self, caller: Caller) -> AbstractContextManager[None]:
         """Hold a place during the block, for bytes whose allowance was taken before; `Problem` as `admit`."""
         return self._slots.hold(caller)
