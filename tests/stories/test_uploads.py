@@ -3,21 +3,30 @@
 import hashlib
 import io
 import zipfile
+from collections.abc import Iterator
 from typing import Final
 
 import httpx
+import pytest
 
 import samples
 from event_stream import following
 from killing import WORKER, frozen, started
 from persons import person
-from product import Product, eventually
+from product import Product, eventually, own_product
 from reserving import UPLOADS, abort, complete, look, number, reserve, send, send_parts, staged, sweep, uploaded
 from tintype.domain.garbage import Garbage
 from tintype.domain.invariant import Invariant
 from upkeep import collect, verified
 
 PHOTO: Final = samples.jpeg(60, 40, seed=880, gps=True)
+
+
+@pytest.fixture(scope="module")
+def product() -> Iterator[Product]:
+    """Give a product of its own: what is kept and staged is counted."""
+    with own_product() as running:
+        yield running
 
 
 def usage(product: Product) -> tuple[int, int]:

@@ -121,11 +121,11 @@ def _content_type(fields: Fields) -> str | None:
 
 
 def _filename(fields: Fields) -> str | None:
-    name = _checked(fields, "filename", MAX_FILENAME_CHARACTERS)
-    if name is not None and (_NOT_IN_NAMES.search(name) or name in {".", ".."}):
+    said = fields.given.get("filename")
+    if isinstance(said, str) and (_NOT_IN_NAMES.search(said) or said in {".", ".."}):
         fields.wrong("filename", "The name of the file alone, without folders and control characters.")
         return None
-    return name
+    return _checked(fields, "filename", MAX_FILENAME_CHARACTERS)
 
 
 def _tags(fields: Fields) -> tuple[str, ...]:
