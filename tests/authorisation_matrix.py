@@ -114,6 +114,17 @@ GET    /api/v1/keys                            401  ok   ok   403  ok   ok   ok 
 POST   /api/v1/keys                            401  ok   ok   403  ok   ok   ok   ok   ok   403  401  401
 GET    /api/v1/keys/{key_id}                   401  ok   404  403  404  404  404  ok   ok   403  401  401
 DELETE /api/v1/keys/{key_id}                   401  ok   404  403  404  404  404  ok   ok   403  401  401
+# Webhooks: the row is about one of `default`
+GET    /api/v1/webhooks                        401  403  403  403  ok   ok   403  ok   ok   403  401  401
+POST   /api/v1/webhooks                        401  403  403  403  ok   ok   403  ok   ok   403  401  401
+GET    /api/v1/webhooks/{webhook_id}           401  403  403  403  404  404  403  ok   ok   403  401  401
+PATCH  /api/v1/webhooks/{webhook_id}           401  403  403  403  404  404  403  ok   ok   403  401  401
+DELETE /api/v1/webhooks/{webhook_id}           401  403  403  403  404  404  403  ok   ok   403  401  401
+POST   /api/v1/webhooks/{webhook_id}/rotate-secret 401  403  403  403  404  404  403  ok   ok   403  401  401
+POST   /api/v1/webhooks/{webhook_id}/test      401  403  403  403  404  404  403  ok   ok   403  401  401
+GET    /api/v1/webhooks/{webhook_id}/deliveries 401  403  403  403  404  404  403  ok   ok   403  401  401
+GET    /api/v1/webhooks/{webhook_id}/deliveries/{event_id} 401  403  403  403  404  404  403  ok   ok   403  401  401
+POST   /api/v1/webhooks/{webhook_id}/deliveries/{event_id}/redeliver 401 403 403 403 404 404 403 in in 403 401 401
 # Usage and quotas
 GET    /api/v1/usage                           401  ok   ok   403  ok   ok   ok   ok   ok   403  401  401
 GET    /api/v1/quota                           401  ok   ok   403  ok   ok   ok   ok   ok   403  401  401
@@ -266,6 +277,23 @@ class Scene:
         """Return an API key of the owner's account."""
         return dict(self._once("key", self._make_key))
 
+    def webhook(self) -> str:
+        """Return the id of a webhook of the owner's tenant, whose receiver is not there."""
+        return str(self._once("webhook", self._make_webhook))
+
+    def event(self) -> str:
+        """Return the id of an event that it is told of."""
+        return str(self._once("event", lambda: self._post(f"/api/v1/webhooks/{self.webhook()}/test", 202)["id"]))
+
+    def _make_webhook(self) -> str:
+        body = {"url": "http://nobody.invalid/", "description": CANARY, "events": ["image.failed"]}
+        return str(self._post("/api/v1/webhooks", 201, body)["id"])
+
+    def _post(self, path: str, status: int, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        answer = self.askers.clients[Asker.TENANT_KEY].post(path, json=body)
+        assert answer.status_code == status, answer.text
+        return dict(answer.json())
+
     def deletion(self) -> str:
         """Return the id of the deletion of an account that nobody is any more."""
         return str(self._once("deletion", self._left))
@@ -339,6 +367,8 @@ PARAMETERS: Final[Mapping[str, Callable[[Scene], str]]] = {
     "upload_name": lambda scene: scene.resumable(),
     "key_id": lambda scene: str(scene.key()["id"]),
     "tenant": lambda _: "default",
+    "webhook_id": lambda scene: scene.webhook(),
+    "event_id": lambda scene: scene.event(),
     "job_id": lambda scene: str(scene.dead_job()["id"]),
     "kid": lambda scene: scene.old_signing_key(),
     "name": lambda _: "upload.js",
@@ -386,6 +416,8 @@ REQUESTS: Final[Mapping[str, Callable[[Scene], dict[str, Any]]]] = {
     "POST /api/v1/tenants": lambda _: {"json": {"slug": f"t-{secrets.token_hex(5)}"}},
     "PATCH /api/v1/tenants/{tenant}": lambda _: {"json": {"name": None}},
     "POST /api/v1/keys": lambda _: {"json": {"name": "a key", "scopes": ["images:read"]}},
+    "POST /api/v1/webhooks": lambda _: {"json": {"url": "http://nobody.invalid/", "events": ["image.failed"]}},
+    "PATCH /api/v1/webhooks/{webhook_id}": lambda _: {"json": {"description": "A word"}},
     "PUT /api/v1/quota": lambda _: {"json": {"max_bytes": None, "max_images": 1_000_000}},
     "POST /api/v1/account/totp/confirm": lambda _: {"json": {"code": "123456"}},
     "POST /api/v1/account/passkeys": lambda _: {"json": {"credential": {}}},

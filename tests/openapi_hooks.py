@@ -47,6 +47,8 @@ def map_body(_context: schemathesis.HookContext, body: Any) -> Any:  # noqa: ANN
     """Put a picture in the place of most files of forms, and nobody's server in that of every URL."""
     if isinstance(body, dict) and isinstance(body.get("source_url"), str):
         body["source_url"] = f"http://127.0.0.1/{zlib.crc32(body['source_url'].encode())}"
+    if isinstance(body, dict) and isinstance(body.get("url"), str):
+        body["url"] = "http://127.0.0.1/" if zlib.crc32(body["url"].encode()) % 2 else "http://nobody.invalid/"
     if isinstance(body, dict) and isinstance(body.get("file"), bytes | str):
         drawn = zlib.crc32(repr(body).encode())
         if drawn % 3:

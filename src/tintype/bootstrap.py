@@ -25,6 +25,7 @@ from tintype.bootstrap_tus import routes_of_tus
 from tintype.bootstrap_uploads import UploadBase, aborting, routes_of_uploads, upload_jobs, upload_tasks
 from tintype.bootstrap_usage import usage_parts
 from tintype.bootstrap_visibility import signing_routes
+from tintype.bootstrap_webhooks import webhook_courier, webhook_routes_of, webhook_sweep
 from tintype.db.backlog import Backlog, BacklogLimits
 from tintype.db.clock import DatabaseClock
 from tintype.db.durability import damaged_pages, durability_settings
@@ -219,6 +220,7 @@ def build_api(settings: Settings) -> Application:
         counted.routes,
         share_routes(images),
         operation_routes(OperationsApi(parts.database, parts.blobs, parts.metrics)),
+        webhook_routes_of(settings, parts.database, parts.clock, authenticator, images.proxies),
         *tenant_routes_of(settings, parts.database, parts.clock, parts.tenants, authenticator, images.proxies),
         page_routes(settings.kinds[DEFAULT_KIND].limits, limits_of_host(authenticator, parts.tenants)),
         _routes_of_people(settings, parts, images),
@@ -403,9 +405,12 @@ async def _work(settings: Settings) -> None:
     await parts.database.open()
     await parts.renderer.start()
     await _name_what_is_degraded(parts.renderer)
+    courier = webhook_courier(settings, parts.database, parts.clock, parts.metrics.webhooks.count)
+    courier.start()
     try:
         await worker.run()
     finally:
+        await courier.close()
         await parts.close()
 
 
@@ -428,6 +433,7 @@ def _periodic_tasks(settings: Settings, parts: _Parts) -> Iterator[PeriodicTask]
     yield PeriodicTask("sweep", schedule["sweep"], sweep)
     sweep_privacy = privacy_sweep(settings, parts.foundation)
     yield PeriodicTask("sweep_privacy", schedule["sweep_privacy"], sweep_privacy)
+    yield webhook_sweep(settings, parts.database)
     upkeep = upkeep_of(settings, parts.database)
     yield PeriodicTask("gc", schedule["gc"], upkeep.collect_garbage)
     yield PeriodicTask("sweep_requests", schedule["sweep_requests"], lambda: sweep_requests(parts.database))

@@ -76,6 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "audit": _audit,
         "signing-key": _signing_key,
         "encrypt-blobs": _encrypt_blobs,
+        "webhook": _webhook,
     }[options.command]
     return command(settings, options)
 
@@ -129,7 +130,7 @@ def _parser() -> argparse.ArgumentParser:
         "--off", action="store_true", help="write them in clear; the key stands in TINTYPE_BLOB_KEY_OLD"
     )
     signing = _signing_key_parser(commands)
-    of_tenants = (tenant, key, quota, audit, signing)
+    of_tenants = (tenant, key, quota, audit, signing, _webhook_parser(commands))
     for command in (serve, migrate, doctor, jobs, reprocess, garbage, verify, encrypt, *of_tenants):
         command.add_argument("--data", help="data directory (./data)")
         command.add_argument("--config", type=Path, help="settings file (./tintype.toml)")
@@ -151,6 +152,14 @@ def _signing_key_parser(commands: "argparse._SubParsersAction[argparse.ArgumentP
     parser.add_argument("action", choices=["list", "rotate", "retire"])
     parser.add_argument("kid", nargs="?", metavar="KID", help="the key to retire")
     parser.add_argument("--tenant", default="default", help="the tenant they are of (default)")
+    return parser
+
+
+def _webhook_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> argparse.ArgumentParser:
+    parser = commands.add_parser("webhook", help="list webhooks and what was given up, send it again, switch them off")
+    parser.add_argument("action", choices=["list", "dead", "redeliver", "enable", "disable"])
+    parser.add_argument("ids", nargs="*", metavar="ID", help="evt_… to send again (all, if none), or whk_… to switch")
+    parser.add_argument("--tenant", help="of this tenant alone")
     return parser
 
 
@@ -346,6 +355,16 @@ def _signing_key(settings: Settings, options: argparse.Namespace) -> int:
         return 2
     wanted = WantedKeys(options.action, options.tenant, options.kid)
     return _with_database(settings, lambda url: work_on_signing_keys(settings, url, wanted, _say, _complain))
+
+
+def _webhook(settings: Settings, options: argparse.Namespace) -> int:
+    from tintype.webhook_commands import WantedOfWebhooks, work_on_webhooks
+
+    if options.action in {"enable", "disable"} and not options.ids:
+        _complain("Name the webhooks, as `tintype webhook list` shows them.")
+        return 2
+    wanted = WantedOfWebhooks(options.action, options.ids, options.tenant)
+    return _with_database(settings, lambda url: work_on_webhooks(settings, url, wanted, _say, _complain))
 
 
 def _with_database(settings: Settings, command: Callable[[str], int]) -> int:

@@ -23,6 +23,7 @@ from tintype.diagnosis.finding import Finding
 from tintype.diagnosis.limits import database_limits, machine_limits
 from tintype.diagnosis.protection import certificate, encryption
 from tintype.diagnosis.runs import last_runs
+from tintype.diagnosis.webhooks import webhook_deliveries
 from tintype.imaging import codecs
 from tintype.ports.blobs import BlobStoreFailed, BlobStoreFull
 from tintype.settings import Settings
@@ -161,6 +162,7 @@ def _running_database(settings: Settings, connection: psycopg.Connection) -> Ite
     )
     yield from database_limits(settings, connection)
     yield from _jobs(connection)
+    yield from webhook_deliveries(connection)
     yield from last_runs(connection)
 
 

@@ -2,9 +2,11 @@
 
 from psycopg.types.json import Jsonb
 
+from tintype.db.image_events import tell_of_image
 from tintype.db.pool import Connection
 from tintype.domain.ids import bucket_of
 from tintype.domain.image import Image, State
+from tintype.domain.webhook import EventType
 
 
 async def trash(connection: Connection, image_id: int) -> None:
@@ -15,6 +17,7 @@ async def trash(connection: Connection, image_id: int) -> None:
            WHERE bucket = %s AND id = %s""",
         [State.TRASHED, bucket_of(image_id), image_id],
     )
+    await tell_of_image(connection, EventType.IMAGE_TRASHED, image_id)
 
 
 async def take_out_of_trash(connection: Connection, image_id: int) -> None:
@@ -25,6 +28,7 @@ async def take_out_of_trash(connection: Connection, image_id: int) -> None:
            WHERE bucket = %s AND id = %s AND state = %s""",
         [bucket_of(image_id), image_id, State.TRASHED],
     )
+    await tell_of_image(connection, EventType.IMAGE_RESTORED, image_id)
 
 
 async def set_hold(connection: Connection, image_id: int, *, hold: bool) -> None:
@@ -58,6 +62,7 @@ async def save_details(connection: Connection, image: Image) -> None:
             image.id,
         ],
     )
+    await tell_of_image(connection, EventType.IMAGE_UPDATED, image.id)
 
 
 async def save_content(connection: Connection, image: Image, *, sanitiser_version: int) -> None:
@@ -86,3 +91,4 @@ async def save_content(connection: Connection, image: Image, *, sanitiser_versio
             image.id,
         ],
     )
+    await tell_of_image(connection, EventType.IMAGE_REPLACED, image.id)

@@ -7,19 +7,22 @@ from typing import Any, Final, LiteralString
 
 from psycopg.types.json import Jsonb
 
+from tintype.db.image_events import tell_of_image
 from tintype.db.pool import Connection
 from tintype.domain.format import Format
 from tintype.domain.ids import ImageRef, bucket_of
 from tintype.domain.image import Attachment, Image, State, sources_of
 from tintype.domain.transform import recipe_from_json
 from tintype.domain.visibility import Visibility
+from tintype.domain.webhook import EventType
 
-_SELECT: Final[
-    LiteralString
-] = """SELECT id, tenant, secret, owner, created_by, kind, recipe, sha256, source_sha256, format,
+COLUMNS: Final[LiteralString] = """id, tenant, secret, owner, created_by, kind, recipe, sha256, source_sha256, format,
     width, height, frames, size, title, alt, tags, visibility, state, state_reason, version, thumbhash, dominant_color,
     write_token_hash, read_token_hash, created_at, updated_at, purged_at, revision, hold, trashed_at, trashed_from,
-    expires_at, attached_type, attached_id, replaced_at, attach_by, expires_attached FROM images"""
+    expires_at, attached_type, attached_id, replaced_at, attach_by, expires_attached"""
+"""Of an image's row, in the order that `image_of_row` takes them in."""
+
+_SELECT: Final[LiteralString] = "SELECT " + COLUMNS + " FROM images"  # noqa: S608 -- constants
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +101,7 @@ async def get_image(connection: Connection, image_id: int) -> Image | None:
     """Return the image with this id (of this tenant), or None."""
     cursor = await connection.execute(_SELECT + " WHERE bucket = %s AND id = %s", [bucket_of(image_id), image_id])
     row = await cursor.fetchone()
-    return _image(row) if row else None
+    return image_of_row(row) if row else None
 
 
 async def get_images(connection: Connection, image_ids: Sequence[int]) -> tuple[Image, ...]:
@@ -107,7 +110,7 @@ async def get_images(connection: Connection, image_ids: Sequence[int]) -> tuple[
         _SELECT + " JOIN unnest(%s::int2[], %s::int8[]) AS wanted (bucket, id) USING (bucket, id)",
         [[bucket_of(image_id) for image_id in image_ids], list(image_ids)],
     )
-    found = {row[0]: _image(row) for row in await cursor.fetchall()}
+    found = {row[0]: image_of_row(row) for row in await cursor.fetchall()}
     return tuple(found[image_id] for image_id in image_ids if image_id in found)
 
 
@@ -117,7 +120,7 @@ async def lock_image(connection: Connection, image_id: int) -> Image | None:
         _SELECT + " WHERE bucket = %s AND id = %s FOR UPDATE", [bucket_of(image_id), image_id]
     )
     row = await cursor.fetchone()
-    return _image(row) if row else None
+    return image_of_row(row) if row else None
 
 
 async def mark_ready(connection: Connection, image_id: int, *, version: int, outcome: Outcome) -> None:
@@ -125,10 +128,10 @@ async def mark_ready(connection: Connection, image_id: int, *, version: int, out
 
     The life cycle knows other ways to become ready (a review, a restore), but they are not a job's to take.
     """
-    await connection.execute(
+    cursor = await connection.execute(
         """UPDATE images SET state = %s, state_reason = NULL, thumbhash = %s, dominant_color = %s, updated_at = now(),
                revision = revision + 1
-           WHERE bucket = %s AND id = %s AND version = %s AND state = %s""",
+           WHERE bucket = %s AND id = %s AND version = %s AND state = %s RETURNING 1""",
         [
             State.READY,
             outcome.thumbhash,
@@ -139,15 +142,20 @@ async def mark_ready(connection: Connection, image_id: int, *, version: int, out
             State.PROCESSING,
         ],
     )
+    if await cursor.fetchone() is not None:
+        await tell_of_image(connection, EventType.IMAGE_READY, image_id)
 
 
 async def mark_unusable(connection: Connection, image_id: int, *, version: int, state: State, reason: str) -> None:
     """Make the image rejected or failed for `reason` (a stable code), if it is still processing in this version."""
-    await connection.execute(
+    cursor = await connection.execute(
         """UPDATE images SET state = %s, state_reason = %s, updated_at = now(), revision = revision + 1
-           WHERE bucket = %s AND id = %s AND version = %s AND state = %s""",
+           WHERE bucket = %s AND id = %s AND version = %s AND state = %s RETURNING 1""",
         [state, reason, bucket_of(image_id), image_id, version, State.PROCESSING],
     )
+    if await cursor.fetchone() is not None:
+        event = EventType.IMAGE_REJECTED if state is State.REJECTED else EventType.IMAGE_FAILED
+        await tell_of_image(connection, event, image_id)
 
 
 async def empty_image(connection: Connection, image_id: int) -> datetime:
@@ -167,11 +175,13 @@ async def empty_image(connection: Connection, image_id: int) -> datetime:
     row = await cursor.fetchone()
     if row is None:
         raise LookupError(image_id)
+    await tell_of_image(connection, EventType.IMAGE_PURGED, image_id)
     purged_at: datetime = row[0]
     return purged_at
 
 
-def _image(row: tuple[Any, ...]) -> Image:
+def image_of_row(row: tuple[Any, ...]) -> Image:
+    """Return the image whose `COLUMNS` these are."""
     (
         image_id, tenant, secret, owner, created_by, kind, recipe, sha256, source_sha256, fmt,
         width, height, frames, size, title, alt, tags, visibility, state,

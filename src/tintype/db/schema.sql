@@ -155,6 +155,18 @@ END $$;
 
 ALTER FUNCTION tintype.count_usage(in_tenant bigint, in_account bigint, in_slot smallint, in_slots smallint, in_bytes bigint, in_images bigint, in_uploads bigint, in_bytes_in bigint, in_deletes bigint, in_tenant_bytes bigint, in_tenant_images bigint, in_account_bytes bigint, in_account_images bigint) OWNER TO tintype_owner;
 
+CREATE FUNCTION tintype.count_webhook_deliveries(OUT pending bigint, OUT dead bigint, OUT late double precision, OUT disabled bigint) RETURNS record
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'tintype', 'pg_temp'
+    AS $$ SELECT (SELECT count(*) FROM webhook_deliveries WHERE state = 'pending'),
+                 (SELECT count(*) FROM webhook_deliveries WHERE state = 'dead'),
+                 (SELECT coalesce(greatest(extract(epoch FROM now() - min(d.due_at)), 0), 0)
+                  FROM webhook_deliveries d JOIN tenants t ON t.id = d.tenant AND t.state = 'active'
+                  WHERE d.state = 'pending'),
+                 (SELECT count(*) FROM webhooks WHERE disabled_reason IN ('failing', 'gone')) $$;
+
+ALTER FUNCTION tintype.count_webhook_deliveries(OUT pending bigint, OUT dead bigint, OUT late double precision, OUT disabled bigint) OWNER TO tintype_owner;
+
 CREATE FUNCTION tintype.current_tenant() RETURNS bigint
     LANGUAGE sql STABLE PARALLEL SAFE
     AS $$ SELECT nullif(current_setting('app.tenant', true), '')::int8 $$;
@@ -1017,6 +1029,59 @@ END $$;
 
 ALTER FUNCTION tintype.take_tokens(in_tenant bigint, in_buckets smallint[], in_subjects text[], in_bursts double precision[], in_rates double precision[], in_costs double precision[], in_spent boolean) OWNER TO tintype_owner;
 
+CREATE FUNCTION tintype.take_webhook_deliveries(in_busy bigint[], in_limit integer, in_each integer, in_lease interval) RETURNS TABLE(tenant bigint, webhook bigint, event bigint, attempt integer)
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'tintype', 'pg_temp'
+    AS $$
+    WITH due AS MATERIALIZED (
+        SELECT d.bucket, d.webhook, d.event, d.due_at FROM webhook_deliveries d
+            JOIN webhooks w ON w.id = d.webhook AND w.enabled
+            JOIN tenants t ON t.id = d.tenant AND t.state = 'active'
+        WHERE d.state = 'pending' AND d.due_at <= now() AND d.webhook <> ALL (in_busy)
+        ORDER BY d.due_at LIMIT 20 * in_limit),
+    fair AS (
+        SELECT *, row_number() OVER (PARTITION BY due.webhook ORDER BY due.due_at, due.event) AS place FROM due),
+    taken AS MATERIALIZED (
+        SELECT d.bucket, d.webhook, d.event FROM webhook_deliveries d JOIN fair f
+            ON (d.bucket, d.webhook, d.event) = (f.bucket, f.webhook, f.event)
+        WHERE f.place <= in_each AND d.state = 'pending' AND d.due_at <= now()
+        ORDER BY f.due_at LIMIT in_limit FOR UPDATE OF d SKIP LOCKED)
+    UPDATE webhook_deliveries d SET attempts = d.attempts + 1, due_at = now() + in_lease
+    FROM taken WHERE (d.bucket, d.webhook, d.event) = (taken.bucket, taken.webhook, taken.event)
+    RETURNING d.tenant, d.webhook, d.event, d.attempts $$;
+
+ALTER FUNCTION tintype.take_webhook_deliveries(in_busy bigint[], in_limit integer, in_each integer, in_lease interval) OWNER TO tintype_owner;
+
+CREATE FUNCTION tintype.tell_of_image(in_type text, in_bucket smallint, in_image bigint) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'tintype', 'pg_temp'
+    AS $$
+DECLARE
+    moment timestamptz;
+    told jsonb;
+BEGIN
+    IF in_type = 'image.purged' THEN
+        DELETE FROM outbox WHERE bucket = in_bucket AND image = in_image;
+        DELETE FROM webhook_deliveries WHERE tenant = current_tenant() AND image = in_image;
+    END IF;
+    IF NOT EXISTS (SELECT FROM webhooks WHERE tenant = current_tenant() AND enabled AND events && ARRAY['*', in_type]) THEN
+        RETURN;
+    END IF;
+    SELECT to_jsonb(i) - '{write_token_hash,read_token_hash}'::text[] INTO told
+        FROM images i WHERE i.bucket = in_bucket AND i.id = in_image;
+    WHILE told IS NOT NULL LOOP
+        moment := clock_timestamp();
+        INSERT INTO outbox (bucket, id, tenant, type, image, occurred_at, snapshot)
+        VALUES (in_bucket, (floor(extract(epoch FROM moment) * 1000)::int8 - 1767225600000) << 22
+                    | in_bucket::int8 << 9 | floor(random() * 512)::int8,
+                current_tenant(), in_type, in_image, moment, told)
+        ON CONFLICT (bucket, id) DO NOTHING;
+        EXIT WHEN FOUND;
+    END LOOP;
+END $$;
+
+ALTER FUNCTION tintype.tell_of_image(in_type text, in_bucket smallint, in_image bigint) OWNER TO tintype_owner;
+
 CREATE FUNCTION tintype.tenant_by_slug(in_slug text) RETURNS bigint
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'tintype', 'pg_temp'
@@ -1080,6 +1145,13 @@ CREATE FUNCTION tintype.tenants_before(in_tenant bigint, in_limit integer) RETUR
     AS $$ SELECT id FROM tenants WHERE id < in_tenant ORDER BY id DESC LIMIT in_limit $$;
 
 ALTER FUNCTION tintype.tenants_before(in_tenant bigint, in_limit integer) OWNER TO tintype_owner;
+
+CREATE FUNCTION tintype.tenants_with_events(in_limit integer) RETURNS SETOF bigint
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'tintype', 'pg_temp'
+    AS $$ SELECT DISTINCT tenant FROM (SELECT tenant FROM outbox LIMIT in_limit) AS waiting $$;
+
+ALTER FUNCTION tintype.tenants_with_events(in_limit integer) OWNER TO tintype_owner;
 
 CREATE FUNCTION tintype.trashed_before(in_time timestamp with time zone, in_after timestamp with time zone, in_after_id bigint, in_limit integer) RETURNS TABLE(tenant bigint, id bigint, since timestamp with time zone)
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -1371,6 +1443,18 @@ CREATE TABLE tintype.mails (
 );
 
 ALTER TABLE tintype.mails OWNER TO tintype_owner;
+
+CREATE TABLE tintype.outbox (
+    bucket smallint NOT NULL,
+    id bigint NOT NULL,
+    tenant bigint NOT NULL,
+    type text NOT NULL,
+    image bigint NOT NULL,
+    occurred_at timestamp with time zone NOT NULL,
+    snapshot jsonb NOT NULL
+);
+
+ALTER TABLE tintype.outbox OWNER TO tintype_owner;
 
 CREATE TABLE tintype.passkeys (
     bucket smallint NOT NULL,
@@ -1766,6 +1850,51 @@ CREATE TABLE tintype.view_totals (
 
 ALTER TABLE tintype.view_totals OWNER TO tintype_owner;
 
+CREATE TABLE tintype.webhook_deliveries (
+    bucket smallint NOT NULL,
+    webhook bigint NOT NULL,
+    event bigint NOT NULL,
+    tenant bigint NOT NULL,
+    type text NOT NULL,
+    image bigint,
+    body text NOT NULL,
+    state text DEFAULT 'pending'::text NOT NULL,
+    attempts integer DEFAULT 0 NOT NULL,
+    due_at timestamp with time zone DEFAULT now() NOT NULL,
+    occurred_at timestamp with time zone NOT NULL,
+    tried_at timestamp with time zone,
+    status smallint,
+    error text,
+    milliseconds integer,
+    delivered_at timestamp with time zone,
+    CONSTRAINT webhook_deliveries_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'delivered'::text, 'dead'::text])))
+);
+
+ALTER TABLE tintype.webhook_deliveries OWNER TO tintype_owner;
+
+CREATE TABLE tintype.webhooks (
+    tenant bigint NOT NULL,
+    id bigint NOT NULL,
+    url text NOT NULL,
+    description text,
+    events text[] NOT NULL,
+    enabled boolean DEFAULT true NOT NULL,
+    disabled_reason text,
+    secret bytea NOT NULL,
+    old_secret bytea,
+    old_secret_until timestamp with time zone,
+    failing_since timestamp with time zone,
+    revision integer DEFAULT 1 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT webhooks_check CHECK ((enabled = (disabled_reason IS NULL))),
+    CONSTRAINT webhooks_check1 CHECK (((old_secret IS NULL) = (old_secret_until IS NULL))),
+    CONSTRAINT webhooks_disabled_reason_check CHECK ((disabled_reason = ANY (ARRAY['request'::text, 'failing'::text, 'gone'::text]))),
+    CONSTRAINT webhooks_events_check CHECK ((cardinality(events) > 0))
+);
+
+ALTER TABLE tintype.webhooks OWNER TO tintype_owner;
+
 ALTER TABLE ONLY tintype.procrastinate_events ALTER COLUMN id SET DEFAULT nextval('tintype.procrastinate_events_id_seq'::regclass);
 
 ALTER TABLE ONLY tintype.procrastinate_jobs ALTER COLUMN id SET DEFAULT nextval('tintype.procrastinate_jobs_id_seq'::regclass);
@@ -1831,6 +1960,9 @@ ALTER TABLE ONLY tintype.job_failures
 
 ALTER TABLE ONLY tintype.mails
     ADD CONSTRAINT mails_pkey PRIMARY KEY (bucket, id);
+
+ALTER TABLE ONLY tintype.outbox
+    ADD CONSTRAINT outbox_pkey PRIMARY KEY (bucket, id);
 
 ALTER TABLE ONLY tintype.passkeys
     ADD CONSTRAINT passkeys_pkey PRIMARY KEY (bucket, id);
@@ -1922,6 +2054,12 @@ ALTER TABLE ONLY tintype.view_days
 ALTER TABLE ONLY tintype.view_totals
     ADD CONSTRAINT view_totals_pkey PRIMARY KEY (bucket, image, slot);
 
+ALTER TABLE ONLY tintype.webhook_deliveries
+    ADD CONSTRAINT webhook_deliveries_pkey PRIMARY KEY (bucket, webhook, event);
+
+ALTER TABLE ONLY tintype.webhooks
+    ADD CONSTRAINT webhooks_pkey PRIMARY KEY (id);
+
 CREATE INDEX account_deletions_under_way ON tintype.account_deletions USING btree (tenant, account) WHERE (state = 'under_way'::text);
 
 CREATE INDEX accounts_of_tenant ON tintype.accounts USING btree (tenant, id DESC);
@@ -1982,6 +2120,10 @@ CREATE INDEX mails_of_account ON tintype.mails USING btree (bucket, account, kin
 
 CREATE INDEX operators_of_tenant ON tintype.accounts USING btree (tenant) WHERE (role = 'operator'::text);
 
+CREATE INDEX outbox_of_image ON tintype.outbox USING btree (bucket, image);
+
+CREATE INDEX outbox_of_tenant ON tintype.outbox USING btree (tenant, id);
+
 CREATE UNIQUE INDEX passkeys_of_account ON tintype.passkeys USING btree (bucket, account, credential);
 
 CREATE INDEX procrastinate_events_job_id_fkey_v1 ON tintype.procrastinate_events USING btree (job_id);
@@ -2026,6 +2168,16 @@ CREATE INDEX uploads_open ON tintype.uploads USING btree (expires_at) WHERE (sta
 
 CREATE INDEX uploads_received ON tintype.uploads USING btree (updated_at) WHERE (state = 'received'::text);
 
+CREATE INDEX webhook_deliveries_by_age ON tintype.webhook_deliveries USING btree (tenant, occurred_at);
+
+CREATE INDEX webhook_deliveries_dead ON tintype.webhook_deliveries USING btree (tenant, event DESC, webhook DESC) WHERE (state = 'dead'::text);
+
+CREATE INDEX webhook_deliveries_due ON tintype.webhook_deliveries USING btree (due_at) WHERE (state = 'pending'::text);
+
+CREATE INDEX webhook_deliveries_of_image ON tintype.webhook_deliveries USING btree (tenant, image);
+
+CREATE INDEX webhooks_of_tenant ON tintype.webhooks USING btree (tenant, id DESC);
+
 CREATE TRIGGER procrastinate_jobs_notify_queue_job_aborted_v1 AFTER UPDATE OF abort_requested ON tintype.procrastinate_jobs FOR EACH ROW WHEN (((old.abort_requested = false) AND (new.abort_requested = true) AND (new.status = 'doing'::tintype.procrastinate_job_status))) EXECUTE FUNCTION tintype.procrastinate_notify_queue_abort_job_v1();
 
 CREATE TRIGGER procrastinate_trigger_abort_requested_events_v1 AFTER UPDATE OF abort_requested ON tintype.procrastinate_jobs FOR EACH ROW WHEN ((new.abort_requested = true)) EXECUTE FUNCTION tintype.procrastinate_trigger_abort_requested_events_procedure_v1();
@@ -2067,6 +2219,9 @@ ALTER TABLE ONLY tintype.tus_uploads
 
 ALTER TABLE ONLY tintype.upload_parts
     ADD CONSTRAINT upload_parts_bucket_upload_fkey FOREIGN KEY (bucket, upload) REFERENCES tintype.uploads(bucket, id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY tintype.webhooks
+    ADD CONSTRAINT webhooks_tenant_fkey FOREIGN KEY (tenant) REFERENCES tintype.tenants(id);
 
 ALTER TABLE tintype.account_deletions ENABLE ROW LEVEL SECURITY;
 
@@ -2140,6 +2295,8 @@ CREATE POLICY of_tenant ON tintype.job_failures USING ((tenant = tintype.current
 
 CREATE POLICY of_tenant ON tintype.mails USING ((tenant = tintype.current_tenant()));
 
+CREATE POLICY of_tenant ON tintype.outbox USING ((tenant = tintype.current_tenant()));
+
 CREATE POLICY of_tenant ON tintype.passkeys USING ((tenant = tintype.current_tenant()));
 
 CREATE POLICY of_tenant ON tintype.purges USING ((tenant = tintype.current_tenant()));
@@ -2181,6 +2338,12 @@ CREATE POLICY of_tenant ON tintype.view_batches USING ((tenant = tintype.current
 CREATE POLICY of_tenant ON tintype.view_days USING ((tenant = tintype.current_tenant()));
 
 CREATE POLICY of_tenant ON tintype.view_totals USING ((tenant = tintype.current_tenant()));
+
+CREATE POLICY of_tenant ON tintype.webhook_deliveries USING ((tenant = tintype.current_tenant()));
+
+CREATE POLICY of_tenant ON tintype.webhooks USING ((tenant = tintype.current_tenant()));
+
+ALTER TABLE tintype.outbox ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE tintype.passkeys ENABLE ROW LEVEL SECURITY;
 
@@ -2224,7 +2387,14 @@ ALTER TABLE tintype.view_days ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE tintype.view_totals ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE tintype.webhook_deliveries ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE tintype.webhooks ENABLE ROW LEVEL SECURITY;
+
 GRANT USAGE ON SCHEMA tintype TO tintype_app;
+
+REVOKE ALL ON FUNCTION tintype.count_webhook_deliveries(OUT pending bigint, OUT dead bigint, OUT late double precision, OUT disabled bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION tintype.count_webhook_deliveries(OUT pending bigint, OUT dead bigint, OUT late double precision, OUT disabled bigint) TO tintype_app;
 
 REVOKE ALL ON FUNCTION tintype.expired_before(in_time timestamp with time zone, in_after timestamp with time zone, in_after_id bigint, in_limit integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION tintype.expired_before(in_time timestamp with time zone, in_after timestamp with time zone, in_after_id bigint, in_limit integer) TO tintype_app;
@@ -2285,6 +2455,9 @@ GRANT ALL ON FUNCTION tintype.sweep_uploads(in_days integer, in_limit integer) T
 REVOKE ALL ON FUNCTION tintype.take_tokens(in_tenant bigint, in_buckets smallint[], in_subjects text[], in_bursts double precision[], in_rates double precision[], in_costs double precision[], in_spent boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION tintype.take_tokens(in_tenant bigint, in_buckets smallint[], in_subjects text[], in_bursts double precision[], in_rates double precision[], in_costs double precision[], in_spent boolean) TO tintype_app;
 
+REVOKE ALL ON FUNCTION tintype.take_webhook_deliveries(in_busy bigint[], in_limit integer, in_each integer, in_lease interval) FROM PUBLIC;
+GRANT ALL ON FUNCTION tintype.take_webhook_deliveries(in_busy bigint[], in_limit integer, in_each integer, in_lease interval) TO tintype_app;
+
 REVOKE ALL ON FUNCTION tintype.tenant_by_slug(in_slug text) FROM PUBLIC;
 GRANT ALL ON FUNCTION tintype.tenant_by_slug(in_slug text) TO tintype_app;
 
@@ -2311,6 +2484,9 @@ GRANT ALL ON FUNCTION tintype.tenants_after(in_tenant bigint, in_limit integer) 
 
 REVOKE ALL ON FUNCTION tintype.tenants_before(in_tenant bigint, in_limit integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION tintype.tenants_before(in_tenant bigint, in_limit integer) TO tintype_app;
+
+REVOKE ALL ON FUNCTION tintype.tenants_with_events(in_limit integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION tintype.tenants_with_events(in_limit integer) TO tintype_app;
 
 REVOKE ALL ON FUNCTION tintype.trashed_before(in_time timestamp with time zone, in_after timestamp with time zone, in_after_id bigint, in_limit integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION tintype.trashed_before(in_time timestamp with time zone, in_after timestamp with time zone, in_after_id bigint, in_limit integer) TO tintype_app;
@@ -2354,6 +2530,8 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.images TO tintype_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.job_failures TO tintype_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.mails TO tintype_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.outbox TO tintype_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.passkeys TO tintype_app;
 
@@ -2410,3 +2588,7 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.view_batches TO tintype_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.view_days TO tintype_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.view_totals TO tintype_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.webhook_deliveries TO tintype_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE tintype.webhooks TO tintype_app;

@@ -43,10 +43,27 @@ async def stale_signing_keys(connection: Connection, *, tenant: int, mark: bytes
     return [SealedValue("signing_keys", (tenant, kid), secret) for kid, secret in await cursor.fetchall()]
 
 
+async def stale_webhooks(connection: Connection, *, tenant: int, mark: bytes) -> list[SealedValue]:
+    """Return the secrets of the tenant's webhooks that do not begin with `mark`, older ones included."""
+    cursor = await connection.execute(
+        """SELECT id, found FROM webhooks CROSS JOIN LATERAL unnest(ARRAY[secret, old_secret]) AS found
+           WHERE tenant = %s AND found IS NOT NULL AND substring(found FROM 1 FOR %s) <> %s""",
+        [tenant, len(mark), mark],
+    )
+    return [SealedValue("webhooks", (tenant, webhook), secret) for webhook, secret in await cursor.fetchall()]
+
+
 async def replace_sealed(connection: Connection, value: SealedValue, new: bytes) -> None:
     """Put the same secret, sealed anew, in the place of `value`, if that is still there."""
     if value.table == "totp":
         await reseal_totp(connection, int(value.row[0]), old=value.secret, new=new)
+    elif value.table == "webhooks":
+        await connection.execute(
+            """UPDATE webhooks SET secret = CASE secret WHEN %(old)s THEN %(new)s ELSE secret END,
+                   old_secret = CASE old_secret WHEN %(old)s THEN %(new)s ELSE old_secret END
+               WHERE tenant = %(tenant)s AND id = %(id)s""",
+            {"old": value.secret, "new": new, "tenant": value.row[0], "id": value.row[1]},
+        )
     else:
         await connection.execute(
             "UPDATE signing_keys SET secret = %s WHERE tenant = %s AND kid = %s AND secret = %s",

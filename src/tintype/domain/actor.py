@@ -36,6 +36,8 @@ class Scope(StrEnum):
     KEYS = "keys"
     USAGE = "usage:read"
     AUDIT = "audit:read"
+    WEBHOOKS = "webhooks"
+    """Who is told of what happens to the tenant's images."""
     TENANT = "tenant"
     """The tenant's own settings: kinds, presets, origins, anonymous uploads, signing keys."""
     TENANTS = "tenants"

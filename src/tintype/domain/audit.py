@@ -55,6 +55,13 @@ class Action(StrEnum):
     KEY_CREATED = "key.created"
     KEY_REVOKED = "key.revoked"
 
+    # Webhooks
+    WEBHOOK_CREATED = "webhook.created"
+    WEBHOOK_CHANGED = "webhook.changed"
+    WEBHOOK_DISABLED = "webhook.disabled"
+    WEBHOOK_SECRET_ROTATED = "webhook.secret_rotated"  # noqa: S105 -- an action
+    WEBHOOK_DELETED = "webhook.deleted"
+
     # Images
     IMAGE_TRASHED = "image.trashed"
     IMAGE_RESTORED = "image.restored"

@@ -13,6 +13,7 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
 
 from tintype.telemetry.upkeep_metrics import UpkeepMetrics
+from tintype.telemetry.webhook_metrics import WebhookMetrics
 
 DIRECTORY_VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
 
@@ -40,6 +41,7 @@ class Metrics:
     followers: Gauge
     views_lost: Counter
     upkeep: UpkeepMetrics = field(default_factory=UpkeepMetrics)
+    webhooks: WebhookMetrics = field(default_factory=WebhookMetrics)
     _answered: dict[tuple[str, str, int], tuple[Counter, Histogram]] = field(default_factory=dict)
 
     def answered(self, route: str, method: str, status: int, seconds: float) -> None:

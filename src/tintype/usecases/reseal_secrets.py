@@ -7,7 +7,7 @@ and left alone: its key may still be found. May be cut off and run again at any 
 from collections.abc import AsyncIterator, Mapping
 
 from tintype.db.pool import Database
-from tintype.db.sealed import SealedValue, replace_sealed, stale_apps, stale_signing_keys
+from tintype.db.sealed import SealedValue, replace_sealed, stale_apps, stale_signing_keys, stale_webhooks
 from tintype.db.tenants import every_tenant
 from tintype.domain.ids import bucket_of
 from tintype.storage.sealing import SealBroken, Sealer
@@ -36,6 +36,7 @@ class ResealSecrets:
     async def _pages(self, tenant: int) -> AsyncIterator[list[SealedValue]]:
         async with self._database.transaction(tenant) as connection:
             keys = await stale_signing_keys(connection, tenant=tenant, mark=self._sealer.mark)
+            keys += await stale_webhooks(connection, tenant=tenant, mark=self._sealer.mark)
         if keys:
             yield keys
         after = (-1, -1)

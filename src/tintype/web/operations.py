@@ -12,6 +12,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from tintype.db.jobs import count_dead_jobs, queue_depth_and_age
 from tintype.db.periodic import last_runs
 from tintype.db.pool import Database
+from tintype.db.webhook_deliveries import count_deliveries
 from tintype.domain.errors import Problem
 from tintype.ports.blobs import BlobStore, BlobStoreFailed
 from tintype.telemetry.metrics import Metrics, expose_metrics
@@ -86,10 +87,12 @@ async def metrics(operations: NamedDependency[OperationsApi]) -> bytes:
             depth, age = await queue_depth_and_age(connection)
             dead = await count_dead_jobs(connection)
             runs = await last_runs(connection)
+            webhooks = await count_deliveries(connection)
         operations.metrics.queue_depth.set(depth)
         operations.metrics.queue_age.set(age)
         operations.metrics.dead_jobs.set(dead)
         operations.metrics.upkeep.show(runs)
+        operations.metrics.webhooks.show(webhooks)
     except Problem:  # the database is away: what else was measured is needed all the more
         pass
     return await asyncio.to_thread(expose_metrics)
