@@ -199,6 +199,21 @@ def test_what_cannot_be_decoded_is_told_as_rejected(product: Product, hooks: Mak
     assert (told["type"], told["data"]["state_reason"]) == ("image.rejected", "image.malformed")
 
 
+def test_an_upload_that_turns_out_to_be_no_image_is_told_as_rejected(product: Product, hooks: Make) -> None:
+    hook = hooks(events=["image.rejected"])
+    said = {"method": "put", "filename": "a.jpg", "content_type": "image/jpeg", "size": 20, "title": "No picture"}
+    reserved = product.client.post("/api/v1/uploads", json=said).json()
+    way = reserved["upload"]
+    put = httpx.request(way["method"], way["url"], content=b"<!doctype html>".ljust(20), headers=way["headers"])
+    assert put.is_success, put.text
+    token = {"upload-token": reserved["write_token"]}
+    assert product.client.post(f"/api/v1/uploads/{reserved['id']}/complete", headers=token).is_success
+    (told,) = hook.hears()
+    shown = product.client.get(f"{IMAGES}/{reserved['image_id']}").json()
+    assert told["data"] == shown | {"thumbnails": {}, "views": None}
+    assert shown["state"] == "rejected"
+
+
 def test_a_receiver_that_fails_is_tried_again_with_the_same_event(product: Product, hooks: Make) -> None:
     hook = hooks(FAILING, events=["image.trashed"])
     image = product.upload(samples.jpeg(40, 30, seed=5))

@@ -12,3 +12,8 @@ async def tell_of_image(connection: Connection, event: EventType, image_id: int)
     outbox and from deliveries what was to be said, or was said, of the image before.
     """
     await connection.execute("SELECT tell_of_image(%s, %s, %s)", [event, bucket_of(image_id), image_id])
+
+
+async def tell_of_upload(connection: Connection, event: EventType, upload_id: int) -> None:
+    """Write the event about the image that an upload was to become, likewise."""
+    await connection.execute("SELECT tell_of_upload(%s, %s, %s)", [event, bucket_of(upload_id), upload_id])

@@ -1,7 +1,8 @@
 """The outbox: events about images, written where they happen, taken once and deleted by whoever passes them on."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from tintype.db.images import COLUMNS, image_of_row
 from tintype.db.pool import Connection
@@ -16,7 +17,14 @@ class Event:
     id: int
     type: EventType
     occurred_at: datetime
-    image: Image
+    image_id: int
+    snapshot: tuple[Any, ...] = field(repr=False)
+    """The image's row."""
+
+    @property
+    def image(self) -> Image:
+        """The image; raises whatever is wrong with a row that says less than today's rows do."""
+        return image_of_row(self.snapshot)
 
 
 async def tenants_with_events(connection: Connection, *, limit: int) -> tuple[int, ...]:
@@ -33,10 +41,11 @@ async def take_events(connection: Connection, *, tenant: int, limit: int) -> tup
     cursor = await connection.execute(
         b"WITH taken AS (DELETE FROM outbox WHERE (bucket, id) IN ("
         b"SELECT bucket, id FROM outbox WHERE tenant = %s ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED) "
-        b"RETURNING id, type, occurred_at, snapshot) "
-        b"SELECT taken.id AS event, taken.type, taken.occurred_at, then_image.* FROM taken CROSS JOIN LATERAL (SELECT "
+        b"RETURNING id, type, occurred_at, image, snapshot) "
+        b"SELECT taken.id AS event, taken.type, taken.occurred_at, taken.image, then_image.* "
+        b"FROM taken CROSS JOIN LATERAL (SELECT "
         + COLUMNS.encode()
         + b" FROM jsonb_populate_record(NULL::images, taken.snapshot)) AS then_image ORDER BY taken.id",
         [tenant, limit],
     )
-    return tuple(Event(row[0], EventType(row[1]), row[2], image_of_row(row[3:])) for row in await cursor.fetchall())
+    return tuple(Event(row[0], EventType(row[1]), row[2], row[3], row[4:]) for row in await cursor.fetchall())

@@ -251,6 +251,14 @@ CREATE FUNCTION tintype.image_words(title text, alt text, tags text[]) RETURNS t
 
 ALTER FUNCTION tintype.image_words(title text, alt text, tags text[]) OWNER TO tintype_owner;
 
+CREATE FUNCTION tintype.is_heard(in_type text) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO 'tintype', 'pg_temp'
+    AS $$ SELECT EXISTS (SELECT FROM webhooks
+                         WHERE tenant = current_tenant() AND enabled AND events && ARRAY['*', in_type]) $$;
+
+ALTER FUNCTION tintype.is_heard(in_type text) OWNER TO tintype_owner;
+
 CREATE FUNCTION tintype.lost_images(in_seconds double precision, in_limit integer, OUT tenant bigint, OUT id bigint, OUT version integer) RETURNS SETOF record
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'tintype', 'pg_temp'
@@ -1052,35 +1060,59 @@ CREATE FUNCTION tintype.take_webhook_deliveries(in_busy bigint[], in_limit integ
 
 ALTER FUNCTION tintype.take_webhook_deliveries(in_busy bigint[], in_limit integer, in_each integer, in_lease interval) OWNER TO tintype_owner;
 
-CREATE FUNCTION tintype.tell_of_image(in_type text, in_bucket smallint, in_image bigint) RETURNS void
+CREATE FUNCTION tintype.tell(in_type text, in_bucket smallint, in_image bigint, in_told jsonb) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'tintype', 'pg_temp'
     AS $$
 DECLARE
     moment timestamptz;
-    told jsonb;
 BEGIN
-    IF in_type = 'image.purged' THEN
-        DELETE FROM outbox WHERE bucket = in_bucket AND image = in_image;
-        DELETE FROM webhook_deliveries WHERE tenant = current_tenant() AND image = in_image;
-    END IF;
-    IF NOT EXISTS (SELECT FROM webhooks WHERE tenant = current_tenant() AND enabled AND events && ARRAY['*', in_type]) THEN
-        RETURN;
-    END IF;
-    SELECT to_jsonb(i) - '{write_token_hash,read_token_hash}'::text[] INTO told
-        FROM images i WHERE i.bucket = in_bucket AND i.id = in_image;
-    WHILE told IS NOT NULL LOOP
+    LOOP
         moment := clock_timestamp();
         INSERT INTO outbox (bucket, id, tenant, type, image, occurred_at, snapshot)
         VALUES (in_bucket, (floor(extract(epoch FROM moment) * 1000)::int8 - 1767225600000) << 22
                     | in_bucket::int8 << 9 | floor(random() * 512)::int8,
-                current_tenant(), in_type, in_image, moment, told)
+                current_tenant(), in_type, in_image, moment,
+                in_told - '{write_token_hash,read_token_hash,address,filename}'::text[])
         ON CONFLICT (bucket, id) DO NOTHING;
         EXIT WHEN FOUND;
     END LOOP;
 END $$;
 
+ALTER FUNCTION tintype.tell(in_type text, in_bucket smallint, in_image bigint, in_told jsonb) OWNER TO tintype_owner;
+
+CREATE FUNCTION tintype.tell_of_image(in_type text, in_bucket smallint, in_image bigint) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'tintype', 'pg_temp'
+    AS $$
+BEGIN
+    IF in_type = 'image.purged' THEN
+        DELETE FROM outbox WHERE bucket = in_bucket AND image = in_image;
+        DELETE FROM webhook_deliveries WHERE tenant = current_tenant() AND image = in_image;
+    END IF;
+    IF is_heard(in_type) THEN
+        PERFORM tell(in_type, in_bucket, in_image, to_jsonb(i)) FROM images i
+            WHERE i.bucket = in_bucket AND i.id = in_image;
+    END IF;
+END $$;
+
 ALTER FUNCTION tintype.tell_of_image(in_type text, in_bucket smallint, in_image bigint) OWNER TO tintype_owner;
+
+CREATE FUNCTION tintype.tell_of_upload(in_type text, in_bucket smallint, in_upload bigint) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'tintype', 'pg_temp'
+    AS $$
+BEGIN
+    IF is_heard(in_type) THEN
+        PERFORM tell(in_type, in_bucket, in_upload, to_jsonb(u) || jsonb_build_object(
+                'recipe', '{"presets": [], "outputs": []}'::jsonb, 'version', 0, 'revision', 2, 'hold', false,
+                'sha256', ''::bytea, 'source_sha256', coalesce(u.sha256, ''::bytea), 'format', 'jpeg', 'width', 0,
+                'height', 0, 'frames', 0, 'size', 0, 'expires_at', NULL))
+            FROM uploads u WHERE u.bucket = in_bucket AND u.id = in_upload;
+    END IF;
+END $$;
+
+ALTER FUNCTION tintype.tell_of_upload(in_type text, in_bucket smallint, in_upload bigint) OWNER TO tintype_owner;
 
 CREATE FUNCTION tintype.tenant_by_slug(in_slug text) RETURNS bigint
     LANGUAGE sql STABLE SECURITY DEFINER

@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final, LiteralString
 
+from tintype.db.image_events import tell_of_upload
 from tintype.db.pool import Connection
 from tintype.domain.ids import bucket_of
 from tintype.domain.image import Attachment
 from tintype.domain.upload import ENDED, OPEN, Method, Part, Upload, UploadState, sources_of
 from tintype.domain.visibility import Visibility
+from tintype.domain.webhook import EventType
 
 _COLUMNS: Final[LiteralString] = """id, tenant, secret, owner, created_by, method, state, state_reason, size,
     content_type, sha256, filename, received, reserved, part_size, store_upload, kind, title, alt, tags, visibility,
@@ -84,6 +86,8 @@ async def set_state(
         [to, reason, bucket_of(upload_id), upload_id, list(sources_of(to))],
     )
     row = await cursor.fetchone()
+    if row and to is UploadState.REJECTED:
+        await tell_of_upload(connection, EventType.IMAGE_REJECTED, upload_id)
     return _upload(row) if row else None
 
 

@@ -16,7 +16,7 @@ import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -174,7 +174,11 @@ class DeliverWebhooks:
                 tenants = await tenants_with_events(connection, limit=EVENTS_LOOKED_AT)
             found = False
             for tenant in tenants:
-                count = await self._pass_on_of(tenant)
+                try:
+                    count = await self._pass_on_of(tenant)
+                except Exception as error:  # noqa: BLE001 -- likewise: one tenant's trouble is not another's
+                    self._log.warning("events_wait", error=repr(error))
+                    count = 0
                 passed += count
                 found = found or count > 0
         return passed
@@ -183,15 +187,23 @@ class DeliverWebhooks:
         async with self._database.transaction(tenant) as connection:
             events = await take_events(connection, tenant=tenant, limit=PASSED_ON_AT_ONCE)
             webhooks = await enabled_webhooks(connection, tenant=tenant) if events else ()
-            wanted = [
-                NewDelivery(webhook.id, event.id, event.type, event.image.id, event.occurred_at, body)
-                for event, body in ((event, self._body(event)) for event in events)
-                for webhook in webhooks
-                if webhook.wants(event.type)
-            ]
+            wanted = [new for event in events for new in self._deliveries_of(event, webhooks)]
             if wanted:
                 await insert_deliveries(connection, wanted, tenant=tenant)
         return len(events)
+
+    def _deliveries_of(self, event: Event, webhooks: Sequence[Webhook]) -> list[NewDelivery]:
+        """Return what is to be sent of the event; nothing of one that cannot be written, for others wait behind it."""
+        wanting = [webhook for webhook in webhooks if webhook.wants(event.type)]
+        try:
+            body = self._body(event) if wanting else ""
+        except Exception:  # noqa: BLE001 -- whatever is wrong with one event, those behind it are passed on
+            self._log.exception("event_unreadable", event_id=public_id(EVENT_PREFIX, event.id))
+            return []
+        return [
+            NewDelivery(webhook.id, event.id, event.type, event.image_id, event.occurred_at, body)
+            for webhook in wanting
+        ]
 
     async def _take(self) -> int:
         """Begin to send what is due and return how many that is."""

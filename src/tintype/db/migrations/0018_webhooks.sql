@@ -74,34 +74,58 @@ CREATE POLICY of_tenant ON webhook_deliveries USING (tenant = current_tenant());
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON webhooks, outbox, webhook_deliveries TO tintype_app;
 
--- Writes an event about an image of the tenant, as the image is in this transaction, if anybody wants to hear of it. A
--- purge takes what was said of the image before. Its id is drawn as all are (domain/ids.py), from this clock; of two
--- events that draw one id the second draws again.
-CREATE FUNCTION tell_of_image(in_type text, in_bucket int2, in_image int8) RETURNS void
+-- Writes an event about an image of the tenant, which is `in_told`, if anybody wants to hear of it. Its id is drawn as all
+-- are (domain/ids.py), from this clock; of two events that draw one id the second draws again.
+CREATE FUNCTION tell(in_type text, in_bucket int2, in_image int8, in_told jsonb) RETURNS void
     LANGUAGE plpgsql VOLATILE SET search_path = tintype, pg_temp
     AS $$
 DECLARE
     moment timestamptz;
-    told jsonb;
+BEGIN
+    LOOP
+        moment := clock_timestamp();
+        INSERT INTO outbox (bucket, id, tenant, type, image, occurred_at, snapshot)
+        VALUES (in_bucket, (floor(extract(epoch FROM moment) * 1000)::int8 - 1767225600000) << 22
+                    | in_bucket::int8 << 9 | floor(random() * 512)::int8,
+                current_tenant(), in_type, in_image, moment,
+                in_told - '{write_token_hash,read_token_hash,address,filename}'::text[])
+        ON CONFLICT (bucket, id) DO NOTHING;
+        EXIT WHEN FOUND;
+    END LOOP;
+END $$;
+
+CREATE FUNCTION is_heard(in_type text) RETURNS boolean
+    LANGUAGE sql STABLE SET search_path = tintype, pg_temp
+    AS $$ SELECT EXISTS (SELECT FROM webhooks
+                         WHERE tenant = current_tenant() AND enabled AND events && ARRAY['*', in_type]) $$;
+
+-- Tells of an image as it is in this transaction. A purge takes what was said of it before.
+CREATE FUNCTION tell_of_image(in_type text, in_bucket int2, in_image int8) RETURNS void
+    LANGUAGE plpgsql VOLATILE SET search_path = tintype, pg_temp
+    AS $$
 BEGIN
     IF in_type = 'image.purged' THEN
         DELETE FROM outbox WHERE bucket = in_bucket AND image = in_image;
         DELETE FROM webhook_deliveries WHERE tenant = current_tenant() AND image = in_image;
     END IF;
-    IF NOT EXISTS (SELECT FROM webhooks WHERE tenant = current_tenant() AND enabled AND events && ARRAY['*', in_type]) THEN
-        RETURN;
+    IF is_heard(in_type) THEN
+        PERFORM tell(in_type, in_bucket, in_image, to_jsonb(i)) FROM images i
+            WHERE i.bucket = in_bucket AND i.id = in_image;
     END IF;
-    SELECT to_jsonb(i) - '{write_token_hash,read_token_hash}'::text[] INTO told
-        FROM images i WHERE i.bucket = in_bucket AND i.id = in_image;
-    WHILE told IS NOT NULL LOOP
-        moment := clock_timestamp();
-        INSERT INTO outbox (bucket, id, tenant, type, image, occurred_at, snapshot)
-        VALUES (in_bucket, (floor(extract(epoch FROM moment) * 1000)::int8 - 1767225600000) << 22
-                    | in_bucket::int8 << 9 | floor(random() * 512)::int8,
-                current_tenant(), in_type, in_image, moment, told)
-        ON CONFLICT (bucket, id) DO NOTHING;
-        EXIT WHEN FOUND;
-    END LOOP;
+END $$;
+
+-- Tells of an upload that ends before it becomes an image: of what is known of that (`Upload.as_image`).
+CREATE FUNCTION tell_of_upload(in_type text, in_bucket int2, in_upload int8) RETURNS void
+    LANGUAGE plpgsql VOLATILE SET search_path = tintype, pg_temp
+    AS $$
+BEGIN
+    IF is_heard(in_type) THEN
+        PERFORM tell(in_type, in_bucket, in_upload, to_jsonb(u) || jsonb_build_object(
+                'recipe', '{"presets": [], "outputs": []}'::jsonb, 'version', 0, 'revision', 2, 'hold', false,
+                'sha256', ''::bytea, 'source_sha256', coalesce(u.sha256, ''::bytea), 'format', 'jpeg', 'width', 0,
+                'height', 0, 'frames', 0, 'size', 0, 'expires_at', NULL))
+            FROM uploads u WHERE u.bucket = in_bucket AND u.id = in_upload;
+    END IF;
 END $$;
 
 -- Narrow look-ups for whoever delivers for every tenant -----------------------------------------------------------------
