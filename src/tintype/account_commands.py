@@ -20,6 +20,7 @@ from tintype.db.mails import make_link
 from tintype.db.notify import Notifier
 from tintype.db.pool import Database, DatabaseConfig
 from tintype.db.setup import NoSuchTenant, create_setup_link, tenant_with_slug
+from tintype.db.tenant_rows import get_tenant
 from tintype.domain.account import Account, AccountState, Decision
 from tintype.domain.actor import Role
 from tintype.domain.audit import CONSOLE
@@ -27,7 +28,7 @@ from tintype.domain.email_address import BadEmail, parse_email
 from tintype.domain.errors import Problem
 from tintype.domain.handle import BadHandle, normal_handle
 from tintype.domain.ids import public_id
-from tintype.domain.mail import MailKind, link_of
+from tintype.domain.mail import MailKind, link_of, site_of
 from tintype.domain.tokens import Purpose, derive_token
 from tintype.reads.accounts import Accounts
 from tintype.server_key import server_key
@@ -173,5 +174,7 @@ async def _password_link(settings: Settings, database: Database, account: Accoun
     await clock.refresh()
     async with database.transaction(account.tenant) as connection:
         mail = await make_link(connection, clock, account=account, kind=MailKind.PASSWORD_RESET, address="")
+        at = await get_tenant(connection, account.tenant)
+    site = site_of(site_url(settings), at.hostnames if at is not None else ())
     token = derive_token(server_key(settings), Purpose.PASSWORD_RESET, mail).reveal()
-    return link_of(MailKind.PASSWORD_RESET, site_url(settings), token)
+    return link_of(MailKind.PASSWORD_RESET, site, token)

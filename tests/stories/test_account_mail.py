@@ -2,12 +2,13 @@
 
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from email import message_from_bytes
 from email.policy import default
 from typing import Final
 
 import anyio
+import anyio.to_thread
 import httpx
 import psycopg
 import psycopg.sql
@@ -26,9 +27,11 @@ from tintype.db.pool import Database, DatabaseConfig
 from tintype.domain.account import Account
 from tintype.domain.attempt_limits import ADDRESS, NAME, sign_in_charges
 from tintype.domain.errors import Code, Problem
-from tintype.domain.ids import hash_bucket
+from tintype.domain.ids import ACCOUNT_PREFIX, bucket_of, hash_bucket, parse_public_id
 from tintype.domain.rate_limit import Charge
+from tintype.ports.mailer import Mail
 from tintype.ports.password_hasher import Checked
+from tintype.usecases.send_mail import SendMail
 from tintype.usecases.sign_in import SignIn, SignInAttempt
 
 API: Final = "/api/v1"
@@ -260,6 +263,57 @@ BEGIN
     END LOOP;
 END $$"""
 """A transaction for every hundred, so that what they replace is cleared away."""
+
+
+class Kept:
+    """A mailer that keeps what it is given."""
+
+    def __init__(self) -> None:
+        self.mails: list[Mail] = []
+
+    async def send(self, mail: Mail) -> None:
+        """Keep it."""
+        self.mails.append(mail)
+
+
+def sent_by(product: Product, account: int, host: str, *, meanwhile: Callable[[], None]) -> list[Mail]:
+    """Write a mail to the account, and return what is sent of it after something happened, at a host."""
+    mailer = Kept()
+
+    async def story() -> None:
+        database = Database(DatabaseConfig(running_superuser_url(EmbeddedConfig(data=product.data)) or ""))
+        await database.open()
+        ((tenant,),) = product.query("SELECT id FROM tenants WHERE slug = 'default'")
+        clock = DatabaseClock(database)
+        async with database.transaction(tenant) as connection:
+            mail = clock.new_id(bucket_of(account))
+            await connection.execute(
+                """INSERT INTO mails (bucket, id, tenant, account, kind, address, expires_at)
+                   VALUES (%s, %s, %s, %s, 'verify_email', 'x@people.example', now() + interval '1 hour')""",
+                [bucket_of(account), mail, tenant, account],
+            )
+        await anyio.to_thread.run_sync(meanwhile)
+        product.query("INSERT INTO hostnames (host, tenant) VALUES (%s, %s)", host, tenant)
+        await SendMail(database=database, mailer=mailer, server_key=b"key", site="http://127.0.0.1:8000")(
+            tenant=tenant, mail=mail
+        )
+        product.query("DELETE FROM hostnames WHERE host = %s", host)
+        await database.close()
+
+    anyio.run(story)
+    return mailer.mails
+
+
+def test_a_mail_leads_to_the_host_of_its_tenant_and_none_is_sent_to_who_has_left(product: Product) -> None:
+    person = people.signed_up(product, "hosted")
+    account = parse_public_id(ACCOUNT_PREFIX, account_of(person))
+    (mail,) = sent_by(product, account, "photos.books.example", meanwhile=lambda: None)
+    assert "\nhttps://photos.books.example/verify-email#ttv_" in mail.text
+
+    def leave() -> None:
+        assert person.client.request("DELETE", f"{API}/account", json={"password": PASSWORD}).status_code == 202
+
+    assert sent_by(product, account, "photos.books.example", meanwhile=leave) == []
 
 
 class Counting:

@@ -10,6 +10,7 @@ import shutil
 import signal
 import socket
 import ssl
+import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ import pytest
 from PIL import Image
 
 import samples
+from actors import make_person
 from certificates import trusting, write_certificate
 from command_line import tintype
 from people import PASSWORD
@@ -35,6 +37,8 @@ from tintype.domain.keys import original_key
 from upkeep import UNSCHEDULED
 
 IMAGES: Final = "/api/v1/images"
+EXPORT: Final = "/api/v1/account/export"
+EXPORTED_SECONDS: Final = 40.0
 FIRST: Final = bytes(range(32)).hex()
 SECOND: Final = bytes(range(32, 64)).hex()
 WINDOW: Final = 24
@@ -167,6 +171,26 @@ def test_nothing_of_an_image_is_in_clear_in_the_data_directory(story: Story) -> 
     made = [product.stranger.get(each["url"]).content for each in variants]
     assert len(made) >= 6
     assert traces(product.data, product.stranger.get(image["url"]).content, *made) == set()
+
+
+def test_an_export_of_encrypted_images_is_whole_and_is_encrypted_where_it_lies(story: Story) -> None:
+    product, file = story.product, io.BytesIO()
+    samples.noise(400, 300, seed=902).save(file, "JPEG")
+    ((tenant,),) = product.query("SELECT id FROM tenants WHERE slug = 'default'")
+    somebody = {"authorization": f"Bearer {make_person(product, tenant).token}"}
+    image = product.stranger.post(IMAGES, content=file.getvalue(), headers=somebody).json()
+    assert product.stranger.post(EXPORT, headers=somebody).status_code == 202
+    assert eventually(
+        lambda: product.stranger.get(EXPORT, headers=somebody).json()["state"] == "ready", within=EXPORTED_SECONDS
+    )
+    answer = product.stranger.get(f"{EXPORT}/file", headers=somebody)
+    archive = zipfile.ZipFile(io.BytesIO(answer.content))
+    assert archive.testzip() is None
+    original = archive.read(f"originals/{image['id']}.jpg")
+    assert hashlib.sha256(original).hexdigest() == image["sha256"]
+    part = product.stranger.get(f"{EXPORT}/file", headers={**somebody, "range": "bytes=100-70099"})
+    assert (part.status_code, part.content) == (206, answer.content[100:70100])
+    assert traces(product.data, original) == set()
 
 
 def test_bytes_on_their_way_in_are_encrypted_from_the_first(story: Story) -> None:

@@ -199,5 +199,15 @@ def test_what_somebody_was_answered_goes_with_their_account(product: Product) ->
     image = person.client.post(f"{API}/images", content=data, headers={"idempotency-key": new_key()}).json()
     kept = "SELECT count(*) FROM idempotency_keys WHERE answer LIKE %s"
     assert product.query(kept, f"%{image['id']}%") == [(1,)]
+    follower = parse_public_id(
+        ACCOUNT_PREFIX, signed_up(product, "still_here").client.get(f"{API}/account").json()["id"]
+    )
+    account = parse_public_id(ACCOUNT_PREFIX, person.client.get(f"{API}/account").json()["id"])
+    product.query(
+        """INSERT INTO follows_out (bucket, follower, followee, tenant)
+           SELECT %s, %s, id, tenant FROM accounts WHERE id = %s""",
+        *(bucket_of(follower), follower, account),
+    )
     assert person.client.request("DELETE", f"{API}/account", json=AGAIN).status_code == 202
+    assert product.query("SELECT 1 FROM follows_out WHERE followee = %s", account) == []
     assert product.query(kept, f"%{image['id']}%") == [(0,)]

@@ -1,10 +1,11 @@
 """What we write to people: which mails there are, how long what stands in them is good, and their words."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
+from urllib.parse import urlsplit
 
 from tintype.domain.tokens import Purpose
 
@@ -62,6 +63,20 @@ class WaitingMail:
 def lifetime_of(kind: MailKind) -> timedelta:
     """Return how long a mail, and the token in it, is good."""
     return LIFETIMES.get(kind, NOTICE_LIFETIME)
+
+
+def site_of(site: str, hostnames: Sequence[str]) -> str:
+    """Return where people reach a tenant with these host names: at the first of them, or where everybody does (`site`).
+
+    A tenant's host is reached by https, which a proxy speaks that we know nothing of; on one's own machine, as we are.
+    """
+    parts = urlsplit(site)
+    if not hostnames or parts.hostname in hostnames:
+        return site
+    host = hostnames[0]
+    if host.endswith("localhost"):
+        return f"{parts.scheme}://{host}" + (f":{parts.port}" if parts.port else "")
+    return f"https://{host}"
 
 
 def link_of(kind: MailKind, site: str, token: str) -> str:
