@@ -125,7 +125,7 @@ def reserved(product: Product, path: Path, **more: str) -> dict[str, Any]:
 
 
 @pytest.mark.chromium
-@pytest.mark.parametrize("method", ["put", "multipart"])
+@pytest.mark.parametrize("method", ["put", "multipart", "tus"])
 def test_a_page_of_another_site_sends_a_file_by_a_one_time_link(
     page: Page, product: Product, pictures: Path, method: str
 ) -> None:

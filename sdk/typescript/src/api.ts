@@ -112,7 +112,9 @@ export class Api {
 
   private pauseAfter(attempt: number, error: ConnectionFailed | ApiError): number | null {
     if (error instanceof ConnectionFailed) return waitBefore(attempt + 1, this.retries, Math.random());
-    return isPassing(error.status) ? waitBefore(attempt + 1, this.retries, Math.random(), error.retryAfter) : null;
+    return isPassing(error.status, error.code)
+      ? waitBefore(attempt + 1, this.retries, Math.random(), error.retryAfter)
+      : null;
   }
 
   private credential(): Record<string, string> {

@@ -123,7 +123,8 @@ export interface UploadLink {
   id: string;
   image_id: string;
   method: LinkMethod;
-  upload: { url: string; method: string; headers?: Record<string, string> };
+  /** Where the bytes go, of all but multipart. */
+  upload?: { url: string; method: string; headers?: Record<string, string> };
   write_token: string;
   read_token?: string | null;
   expires_at: string;

@@ -25,6 +25,7 @@ interface Failure extends Error {
 export async function sendResumable(
   api: Api,
   link: UploadLink,
+  target: NonNullable<UploadLink["upload"]>,
   blob: Blob,
   meter: Meter,
   signal?: AbortSignal,
@@ -34,9 +35,9 @@ export async function sendResumable(
   try {
     await new Promise<void>((resolve, reject) => {
       const upload = new Upload(blob as File, {
-        uploadUrl: new URL(link.upload.url, api.base).href,
+        uploadUrl: new URL(target.url, api.base).href,
         uploadSize: blob.size,
-        headers: { ...link.upload.headers, ...writeToken(link.write_token) },
+        headers: writeToken(link.write_token), // those of the protocol are the library's; a browser would send both
         retryDelays: PAUSES_MS,
         onShouldRetry: (error: Failure) => mayPass(error.originalResponse?.getStatus() ?? 0),
         onProgress: meter.part(0, blob.size),
@@ -69,10 +70,10 @@ function errorOf({ originalResponse: answer }: Failure): TintypeError {
 function piecesOf(blob: Blob) {
   return {
     size: blob.size,
-    slice: async (start: number, end: number) => ({
-      value: Buffer.from(await blob.slice(start, end).arrayBuffer()),
-      done: end >= blob.size,
-    }),
+    slice: async (start: number, end: number) => {
+      const bytes = Buffer.from(await blob.slice(start, end).arrayBuffer());
+      return { value: Object.assign(bytes, { size: bytes.length }), done: end >= blob.size }; // the library wants both
+    },
     close: () => {},
   };
 }

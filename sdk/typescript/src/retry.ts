@@ -16,9 +16,12 @@ export const USUAL_RETRIES: RetryPolicy = { attempts: 7, firstWait: 0.5, longest
 /** Answers that may be another one in a moment; every request that is sent again is safe to repeat. */
 const PASSING: ReadonlySet<number> = new Set([408, 425, 429, 500, 502, 503, 504]);
 
+/** Refusals of bytes that were lost or damaged on their way: sent again, they may arrive. */
+const PASSING_CODES: ReadonlySet<string> = new Set(["upload.incomplete", "upload.checksum_mismatch"]);
+
 /** Says whether the same request may succeed later. A full disk (507) stays so. */
-export function isPassing(status: number): boolean {
-  return PASSING.has(status);
+export function isPassing(status: number, code = ""): boolean {
+  return PASSING.has(status) || PASSING_CODES.has(code);
 }
 
 /**

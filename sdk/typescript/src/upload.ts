@@ -153,12 +153,18 @@ async function deliver(
     return await look(api, link.image_id, { ...tokensOf(link), signal });
   if (link.method === "multipart") return await sendParts(api, calls, blob, meter, signal);
   if (link.method === "tus") {
-    await sendResumable(api, link, blob, meter, signal);
+    await sendResumable(api, link, targetOf(link), blob, meter, signal);
     return await look(api, link.image_id, { ...tokensOf(link), signal });
   }
-  const { method, url, headers = {} } = link.upload;
+  const { method, url, headers = {} } = targetOf(link);
   await api.store(method, url, headers, blob, { onSent: meter.part(0, blob.size), signal });
   return await calls.complete();
+}
+
+/** Returns where the bytes go; `TypeError` for what is no link. */
+function targetOf({ upload }: UploadLink): NonNullable<UploadLink["upload"]> {
+  if (upload === undefined) throw new TypeError("This upload link does not say where the bytes go.");
+  return upload;
 }
 
 async function isReceived(calls: LinkCalls): Promise<boolean> {

@@ -24,7 +24,17 @@ test("Retry-After is read as seconds, or as a time by the server's own clock", (
   assert.equal(read({}), undefined);
 });
 
+test("bytes that were damaged on their way are sent again", () => {
+  assert.ok(isPassing(422, "upload.checksum_mismatch") && isPassing(400, "upload.incomplete"));
+});
+
 test("refusals are not tried again, trouble is", () => {
-  assert.deepEqual([400, 401, 403, 404, 409, 413, 422, 507].filter(isPassing), []);
-  assert.deepEqual([408, 429, 500, 502, 503, 504].filter(isPassing), [408, 429, 500, 502, 503, 504]);
+  assert.deepEqual(
+    [400, 401, 403, 404, 409, 413, 422, 507].filter((status) => isPassing(status)),
+    [],
+  );
+  assert.deepEqual(
+    [408, 429, 500, 502, 503, 504].filter((status) => isPassing(status)),
+    [408, 429, 500, 502, 503, 504],
+  );
 });

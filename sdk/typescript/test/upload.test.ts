@@ -171,10 +171,10 @@ test("who aborts gets their own reason, and the server is told to forget the upl
 
 test("a refusal is not tried again, and its message has no address", async () => {
   const server = new FakeServer(({ method }) =>
-    method === "PUT" ? problem(422, "upload.checksum_mismatch") : { state: "requested" },
+    method === "PUT" ? problem(415, "image.unsupported_format") : { state: "requested" },
   );
   await assert.rejects(server.client().uploadTo(link(), bytes(10)), (error) => {
-    assert.ok(error instanceof TintypeError && error.name === "ChecksumMismatch");
+    assert.ok(error instanceof TintypeError && error.name === "UnsupportedFormat");
     assert.ok(!String(error.stack).includes("secret"));
     return true;
   });
