@@ -1,6 +1,7 @@
 """`@tintype/client`, built as it is published, against the product: in Node, and in a page of another site."""
 
-import io
+import random
+import re
 import shutil
 import threading
 from collections.abc import Iterator
@@ -18,8 +19,8 @@ from nodejs import TYPESCRIPT_CLIENT, install_packages, run_node
 from postgres import passable_directory
 from product import Product, eventually, free_port, start_product
 
-LARGE: Final = (1_750, 1_710)
-"""Pixels of a PNG of 9 MB: two parts, and below what a picture may have."""
+LARGE_BYTES: Final = 9_000_000
+"""Two parts, and below what a picture may have."""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -33,12 +34,12 @@ def built() -> None:
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a folder with a photograph and a large picture, which is stored and so quick to make and to read."""
+    """Give a folder with a photograph and a large file, most of which is no pixels: there is less to decode."""
     folder = tmp_path_factory.mktemp("pictures")
     (folder / "photo.jpg").write_bytes(samples.jpeg(image=samples.noise(400, 300)))
-    file = io.BytesIO()
-    samples.noise(*LARGE).save(file, "PNG", compress_level=0)
-    (folder / "large.png").write_bytes(file.getvalue())
+    small, beside = samples.png(64, 48), samples.png_chunk(b"raNd", random.Random(5).randbytes(LARGE_BYTES))
+    end = small.index(b"IDAT") - 4
+    (folder / "large.png").write_bytes(small[:end] + beside + small[end:])
     return folder
 
 
@@ -65,6 +66,16 @@ def test_the_client_does_in_node_what_it_promises(product: Product, pictures: Pa
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert product.api_key not in product.log.read_text()
+
+
+def test_the_first_lines_of_its_readme_work(product: Product, pictures: Path) -> None:
+    (program, *_) = re.findall(r"```js\n(.*?)```", (TYPESCRIPT_CLIENT / "README.md").read_text(), re.DOTALL)
+    done = run_node(
+        *("--input-type=module", "--eval", program.replace("photo.jpg", str(pictures / "photo.jpg"))),
+        environment={"TINTYPE_URL": product.base_url, "TINTYPE_API_KEY": product.api_key},
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(done.stdout.splitlines()) >= 3
 
 
 class Files(SimpleHTTPRequestHandler):
