@@ -69,8 +69,8 @@ class MemoryDriver:
                 self.now += seconds
             case Clock():
                 return self.now
-            case Digest(part):
-                return hashlib.sha256(content(part)).digest()
+            case Digest(part, algorithm):
+                return hashlib.new(algorithm, content(part)).digest()
             case Together(flows):
                 return [self.run(flow) for flow in flows]
             case Recall(name):

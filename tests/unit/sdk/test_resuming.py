@@ -53,6 +53,21 @@ def test_an_upload_that_had_arrived_before_the_restart_is_only_waited_for() -> N
     assert {request.method for request in again.requests} == {"GET"}
 
 
+def test_a_put_that_was_interrupted_gets_another_address_for_the_same_upload() -> None:
+    old = json.dumps({"version": 1, "key": "first", "upload": link("put", url=f"{URL}/over")})
+    shown = {"id": "upl_1", "state": "requested", "parts": []}
+    driver = MemoryDriver(
+        scripted(
+            answered(200, shown), answered(201, link("put", url=f"{URL}/new")), answered(200), answered(200, image())
+        )
+    )
+    driver.kept = {NAME: old}
+    driver.run(upload(resume=True))
+    _, reserved, sent, _ = driver.requests
+    assert reserved.headers["idempotency-key"] == "first"
+    assert sent.url == f"{URL}/new"
+
+
 def test_a_small_file_keeps_its_key_over_a_restart_so_that_it_is_not_there_twice() -> None:
     first = MemoryDriver(scripted(*[Broken] * 7))
     with pytest.raises(errors.ConnectionFailed):

@@ -65,8 +65,8 @@ class BlockingDriver:
                 halt.wait(seconds)
             case Clock():
                 value = time.monotonic()
-            case Digest(part):
-                value = _digest(part, halt)
+            case Digest(part, algorithm):
+                value = _digest(part, algorithm, halt)
             case Together(flows, at_once):
                 value = self._together(flows, at_once)
             case Recall(name):
@@ -119,8 +119,8 @@ def _sent(part: Slice, halt: threading.Event) -> Iterator[bytes]:
         part.sent(done)
 
 
-def _digest(part: Slice, halt: threading.Event) -> bytes:
-    value = hashlib.sha256()
+def _digest(part: Slice, algorithm: str, halt: threading.Event) -> bytes:
+    value = hashlib.new(algorithm, usedforsecurity=False)
     for chunk in _chunks(part, halt):
         value.update(chunk)
     return value.digest()

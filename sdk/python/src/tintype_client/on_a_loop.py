@@ -61,8 +61,8 @@ class LoopDriver:
                 await asyncio.sleep(seconds)
             case Clock():
                 value = time.monotonic()
-            case Digest(part):
-                value = await _digest(part)
+            case Digest(part, algorithm):
+                value = await _digest(part, algorithm)
             case Together(flows, at_once):
                 value = await self._together(flows, at_once)
             case Recall(name):
@@ -129,8 +129,8 @@ async def _sent(part: Slice) -> AsyncIterator[bytes]:
         part.sent(done)
 
 
-async def _digest(part: Slice) -> bytes:
-    value = hashlib.sha256()
+async def _digest(part: Slice, algorithm: str) -> bytes:
+    value = hashlib.new(algorithm, usedforsecurity=False)
     async for chunk in _chunks(part):
         await asyncio.to_thread(value.update, chunk)
     return value.digest()

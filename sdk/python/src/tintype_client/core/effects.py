@@ -6,7 +6,7 @@ flow serves both clients, and a test plays the server by resuming it with whatev
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, Literal, Protocol, TypeVar
 
 T = TypeVar("T")
 
@@ -107,9 +107,10 @@ class Together(Effect):
 
 @dataclass(frozen=True, slots=True)
 class Digest(Effect):
-    """Read a slice: its SHA-256 (32 bytes)."""
+    """Read a slice: its digest."""
 
     part: Slice
+    algorithm: Literal["sha256", "md5"] = "sha256"
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,8 +152,14 @@ def together(flows: Sequence[Flow[T]], at_once: int) -> Flow[list[T]]:
 
 
 def digest(part: Slice) -> Flow[bytes]:
-    """Return the SHA-256 of the slice."""
+    """Return the SHA-256 of the slice (32 bytes)."""
     value: bytes = yield Digest(part)
+    return value
+
+
+def md5(part: Slice) -> Flow[bytes]:
+    """Return the MD5 of the slice (16 bytes): it finds what was damaged, and every storage checks it."""
+    value: bytes = yield Digest(part, "md5")
     return value
 
 

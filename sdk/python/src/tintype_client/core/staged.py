@@ -37,6 +37,11 @@ class Begun:
     parts: Mapping[int, str] = field(default_factory=dict)
     """Tags of the parts that are there, by their number."""
 
+    @property
+    def address_may_be_over(self) -> bool:
+        """Whether it takes a PUT whose address was signed a while ago: reserved with its key again, it gets another."""
+        return self.link.method == "put" and self.state in OPEN
+
 
 class LinkOptions(Fields, total=False):
     """What may be said of an upload when it is reserved."""

@@ -119,10 +119,10 @@ class Upload:
 
     def _taken_in(self, name: str | None, record: Record, begun: Begun | None) -> Flow[tuple[Image, bytes | None]]:
         """Return the image as it was acknowledged, and the file's SHA-256 if the server was not told to check it."""
-        if begun is not None:
+        if begun is not None and not begun.address_may_be_over:
             return (yield from self._sent(name, begun))
         yield from _remember(name, record)
-        method = self.wanted.method_for(self.source.size)
+        method = "put" if begun else self.wanted.method_for(self.source.size)
         if method == "direct":
             return (yield from self._direct(record.key)), None
         checked = method == "put" or not self.wanted.wait_seconds  # nobody would look at the image's digest later
@@ -164,9 +164,9 @@ class Upload:
             if name is None:  # nobody comes back for it: let the server have its room again
                 yield from abort(self.api, begun.link)
             raise
-        anonymous = self.api.api_key is None
-        token = begun.link.write_token if anonymous else None
-        return replace(image, delete_token=token, read_token=begun.link.read_token), sha256
+        delete_token = begun.link.write_token if self.api.api_key is None else None
+        read_token = begun.link.read_token if image.visibility == "private" else None
+        return replace(image, delete_token=delete_token, read_token=read_token), sha256
 
     def _refuse(self, image: Image) -> Flow[None]:
         """Delete what is not what was sent, and say so."""
