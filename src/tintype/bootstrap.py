@@ -191,9 +191,13 @@ def build_api(settings: Settings) -> Application:
 
     lag = LoopLag(parts.metrics.loop_lag.observe)
 
+    def end_what_lasts() -> None:
+        progress.end_all()
+        holds.end_all()
+
     async def start() -> None:
         lag.start()
-        call_on_stop(progress.end_all)
+        call_on_stop(end_what_lasts)
         await parts.database.open()
         await journal.open()
         count_views.start()

@@ -14,6 +14,7 @@ from killing import API_PROCESS, frozen, pids, started
 from postgres import passable_directory
 from product import Product, eventually, start_product
 from raw_http import connect
+from refusals import assert_problem
 from resumable import VERSION, begin, begin_patch, committed, offset_of, photo, send, stored_png
 from sabotage import API, sabotaged
 
@@ -90,6 +91,21 @@ def holder(product: Product) -> int | None:
             except FileNotFoundError:
                 continue
     return None
+
+
+def test_a_process_that_is_told_to_end_puts_down_what_came_and_sends_its_sender_on(product: Product) -> None:
+    data = photo(600, 600, seed=533)
+    path = begin(product.client, len(data))
+    with connect(product.base_url) as connection:
+        begin_patch(connection, path, 0, len(data), data[:50_000])
+        assert eventually(lambda: holder(product) is not None)
+        pid = holder(product)
+        assert pid is not None
+        os.kill(pid, signal.SIGTERM)
+        answer = connection.answer()
+    assert_problem(answer, 503, "unavailable")
+    assert (answer.headers["retry-after"], stands_at(product)) == ("1", 50_000)
+    assert eventually(lambda: answers(product) and len(pids(product, API_PROCESS)) == 2, within=20)
 
 
 def test_a_process_that_freezes_is_passed_by_and_its_bytes_do_not_count_when_it_wakes(product: Product) -> None:

@@ -25,6 +25,9 @@ ANSWER_SECONDS: Final = 3.0
 LOOK_SECONDS: Final = 0.03
 """How often a newcomer looks whether it did."""
 
+RESTART_SECONDS: Final = 1
+"""When to come again after that."""
+
 Checkpoint = Callable[[], Awaitable[None]]
 """Makes what came in so far durable, and counts it."""
 
@@ -48,23 +51,30 @@ class Holds:
         self._held: dict[int, list[_Hold]] = {}
         """By upload; an older hold stays until its holder has noticed that it is none any more."""
         self._answering: set[asyncio.Task[None]] = set()
+        self._stopping = False
 
     @asynccontextmanager
     async def holding(self, tenant: int, upload: int, epoch: int, checkpoint: Checkpoint) -> AsyncIterator[None]:
         """Answer for the upload during the block, and let go of it at the end.
 
-        `Problem` upload.offset_conflict, in the midst of the block, when somebody else takes the upload.
+        `Problem` in the midst of the block: upload.offset_conflict when somebody else takes the upload; unavailable
+        when this process ends, once what came in is put down.
         """
         taken = asyncio.timeout(None)
         mine = _Hold(tenant, epoch, checkpoint, taken, asyncio.Event())
         self._held.setdefault(upload, []).append(mine)
+        if self._stopping:
+            taken.reschedule(asyncio.get_running_loop().time())
         try:
             async with taken:
                 yield
         except TimeoutError:
-            if taken.expired():
-                raise Problem(Code.UPLOAD_OFFSET_CONFLICT, "Another request goes on with this upload.") from None
-            raise
+            if not taken.expired():
+                raise
+            if self._stopping:
+                await checkpoint()
+                raise _ending() from None
+            raise Problem(Code.UPLOAD_OFFSET_CONFLICT, "Another request goes on with this upload.") from None
         finally:
             mine.ended.set()
             self._held[upload].remove(mine)
@@ -81,6 +91,12 @@ class Holds:
             task = asyncio.create_task(self._answer(hold, int(upload), int(number)))
             self._answering.add(task)
             task.add_done_callback(self._answering.discard)
+
+    def end_all(self) -> None:
+        """Have every upload put down and its sender come again: this process ends, and others go on."""
+        self._stopping = True
+        for hold in (hold for holds in self._held.values() for hold in holds):
+            hold.end.reschedule(asyncio.get_running_loop().time())
 
     async def ask(self, tenant: int, upload: int) -> None:
         """Return when nothing that came in for the upload before is left uncounted."""
@@ -120,3 +136,11 @@ class Holds:
                 good = await answer_question(connection, upload, epoch=hold.epoch, number=number)
             if not good and hold in self._held.get(upload, ()):
                 hold.end.reschedule(asyncio.get_running_loop().time())
+
+
+def _ending() -> Problem:
+    return Problem(
+        Code.UNAVAILABLE,
+        "The server restarts. What came in counts: ask by HEAD where the upload stands, and go on there.",
+        retry_after=RESTART_SECONDS,
+    )

@@ -204,13 +204,14 @@ async def _appended(request: ApiRequest, tus: TusApi, name: str, body: RequestBo
     if found.upload.size is None and found.stand.offset == wanted.offset:
         news = wanted.length - wanted.offset if wanted.length is not None else wanted.size or 0
         await tus.images.gate.go_on(caller, max(0, news))
+    if found.tus.held:
+        await tus.append.make_way(wish)
     await _append(tus, wish, caller, body)
     now = await tus.found.get(tenant_id, upload)
     return Response(None, status_code=204, headers=progress_headers(now.status))
 
 
 async def _append(tus: TusApi, wish: Appending, caller: Caller, body: RequestBody) -> None:
-    await tus.append.make_way(wish)
     with tus.images.gate.place(caller):
         await tus.append(wish, body.chunks())
 
