@@ -12,6 +12,8 @@ from command_line import tintype
 from postgres import passable_directory
 from product import Product, eventually, start_product
 from reserving import UPLOADS, abort, complete, look, number, reserve, send, send_parts, sweep
+from resumable import TUS, VERSION, begin, committed, offset_of, send_and_break_off
+from resumable import send as patch
 from s3_server import Bucket, S3Server
 
 PART: Final = 8 * 2**20
@@ -56,6 +58,24 @@ def test_the_bytes_go_to_the_store_and_never_through_the_api(product: Product, b
     assert (image["state"], image["bytes"]) == ("ready", len(photo(930)))
     assert complete(product, reserved).json()["id"] == image["id"]
     assert product.metric("tintype_upload_bytes_total") == before
+    assert eventually(lambda: not bucket.keys("staging/"))
+
+
+def test_a_resumable_upload_waits_in_the_store_segment_by_segment(product: Product, bucket: Bucket) -> None:
+    data = photo(935, 200_000)
+    parts = {
+        begin(product.client, 100_000, {"upload-concat": "partial"}): half for half in (data[:100_000], data[100_000:])
+    }
+    for path, half in parts.items():
+        send_and_break_off(product, path, 0, len(half), half[:30_000])
+        assert eventually(lambda: offset_of(product.client, path) == 30_000)  # noqa: B023 -- asked at once
+        assert patch(product.client, path, 30_000, half[30_000:]).status_code == 204
+    assert len(bucket.keys("staging/")) == 4
+    whole = {**VERSION, "upload-concat": "final;" + " ".join(parts)}
+    made = product.client.post(TUS, headers=whole)
+    assert made.status_code == 201, made.text
+    image = committed(product, made.headers["tintype-image"])
+    assert (image["state"], image["source_sha256"]) == ("ready", hashlib.sha256(data).hexdigest())
     assert eventually(lambda: not bucket.keys("staging/"))
 
 

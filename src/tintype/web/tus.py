@@ -15,7 +15,7 @@ from litestar.params import FromPath
 from tintype.domain.change import ChangeRequest
 from tintype.domain.errors import Code, Problem
 from tintype.domain.kind import UploadKind
-from tintype.domain.tokens import Purpose, Token, derive_token, is_derived, parse_token
+from tintype.domain.tokens import Purpose, derive_token, is_derived, parse_token
 from tintype.domain.tus.appending import Append, permit, read_append
 from tintype.domain.tus.concatenation import Partial, Whole
 from tintype.domain.tus.creation import Creation, read_creation
@@ -65,9 +65,10 @@ class TusApi:
             raise no_upload()
         return token.id
 
-    def write_token(self, upload: int) -> Token:
-        """Return what stands for the address where a story asks for a token."""
-        return derive_token(self.server_key, Purpose.WRITE, upload)
+    def wish(self, upload: Upload) -> ChangeRequest:
+        """Return the wish of whoever has the address, which stands for the upload's write token."""
+        token = derive_token(self.server_key, Purpose.WRITE, upload.id)
+        return ChangeRequest(tenant=upload.tenant, image_id=upload.id, token=token)
 
 
 @route(
@@ -89,7 +90,8 @@ async def describe(request: ApiRequest, tus: NamedDependency[TusApi]) -> Respons
     request_max_body_size=None,
     status_code=201,
     summary="Begin a resumable upload",
-    description="By tus 1.0.0. `Location` is where its bytes go, and the only credential that they need.",
+    description="By tus 1.0.0, whose headers https://tus.io/protocols/resumable-upload tells. `Location` is where its"
+    " bytes go, and the only credential that they need.",
     operation_id="createTusUpload",
     responses=problems(401, 403, 404, 408, 409, 410, 412, 413, 415, 422, 429, 460, 503, 507),
 )
@@ -144,7 +146,11 @@ async def _made_of_parts(
         write, read = (derive_token(tus.server_key, purpose, before.id) for purpose in (Purpose.WRITE, Purpose.READ))
         return Reserved(before, write, read, repeated=True), {}
     made, allowances = await _reserved(request, tus, caller, tenant, creation)
-    await tus.concatenate(made.upload, parts)
+    try:
+        await tus.concatenate(made.upload, parts)
+    except Problem:
+        await tus.abort(tus.wish(made.upload))
+        raise
     return made, allowances
 
 
@@ -233,8 +239,8 @@ async def terminate(request: ApiRequest, tus: NamedDependency[TusApi], upload_na
 async def _terminate(tus: TusApi, name: str) -> Response[None]:
     upload = tus.named(name)
     tenant = await _tenant_of(tus, upload)
-    await tus.found.get(tenant, upload)
-    aborted = await tus.abort(ChangeRequest(tenant=tenant, image_id=upload, token=tus.write_token(upload)))
+    found = await tus.found.get(tenant, upload)
+    aborted = await tus.abort(tus.wish(found.upload))
     tus.images.records.forget((upload,))
     if not aborted:
         raise Problem(Code.CONFLICT, "This upload is an image by now. Delete the image instead.")
