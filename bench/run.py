@@ -29,6 +29,7 @@ SECTIONS: Final = (
     "encrypted",
     "sign_in",
     "tus",
+    "presigned",
 )
 
 
