@@ -198,6 +198,17 @@ def test_bytes_on_their_way_in_are_encrypted_from_the_first(story: Story) -> Non
         assert not found_in(staged, CANARY, CANARY[:16])
 
 
+def test_what_waits_to_be_examined_is_encrypted_too(story: Story) -> None:
+    product, data = story.product, samples.jpeg(100, 100, seed=902) + CANARY * 1_000
+    made = product.client.post("/api/v1/uploads", json={"method": "put", "size": len(data)}).json()
+    assert product.stranger.put(made["upload"]["url"], content=data).status_code == 200
+    (staged,) = (product.data / "blobs/staging").rglob(f"*{hashlib.sha256(data).hexdigest()}")
+    assert not found_in(staged.read_bytes(), CANARY, CANARY[:16])
+    headers = {"upload-token": made["write_token"]}
+    image = product.stranger.post(f"/api/v1/uploads/{made['id']}/complete", headers=headers)
+    assert product.settled(image.json())["state"] == "ready"
+
+
 def test_the_key_is_in_no_log_and_in_no_file(story: Story) -> None:
     product = story.product
     secrets = (FIRST.encode(), bytes.fromhex(FIRST))

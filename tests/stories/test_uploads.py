@@ -4,6 +4,7 @@ import hashlib
 import io
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 import httpx
@@ -151,6 +152,22 @@ def test_the_parts_of_an_upload_make_up_the_file_whatever_order_they_come_in(pro
     assert (other.status_code, other.json()["code"]) == (422, "upload.parts_invalid")
     assert complete(product, reserved, parts=named).status_code == 200
     assert product.settled({"id": reserved["image_id"]})["state"] == "ready"
+
+
+def test_of_bytes_that_are_sent_again_and_side_by_side_one_counts_and_no_others_are_kept(product: Product) -> None:
+    reserved = reserve(product.client, PHOTO)
+    files = [PHOTO[:-2] + bytes([number]) + PHOTO[-1:] for number in range(6)]
+    with ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(lambda data: send(reserved, data), files * 4))
+    assert {answer.status_code for answer in answers} == {200}
+    assert eventually(lambda: len(staged(product)) == 1)
+    (kept,) = staged(product)
+    assert hashlib.sha256((product.data / kept).read_bytes()).hexdigest() == kept[-64:]
+    assert send(reserved, PHOTO).headers["etag"] == f'"{hashlib.sha256(PHOTO).hexdigest()}"'
+    assert complete(product, reserved).status_code == 200
+    image = product.settled({"id": reserved["image_id"]})
+    assert image["source_sha256"] == hashlib.sha256(PHOTO).hexdigest()
+    assert eventually(lambda: not staged(product))
 
 
 def test_a_picture_goes_the_whole_way_for_a_private_image_that_its_tokens_alone_open(product: Product) -> None:

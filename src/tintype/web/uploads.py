@@ -171,8 +171,8 @@ async def put_content(
 ) -> Response[Any]:
     """Store the bytes of an upload; they are safe when this answers."""
     async with receiving(request, uploads.images) as body:
-        upload, bound = await _linked(uploads, upload_id, whole_of)
-        return await _receive(request, uploads, upload, WHOLE, bound, body)
+        record, bound = await _linked(uploads, upload_id, whole_of)
+        return await _receive(request, uploads, record, WHOLE, bound, body)
 
 
 @put(
@@ -191,15 +191,15 @@ async def put_part(
 ) -> Response[Any]:
     """Store a part of an upload; it is safe when this answers."""
     async with receiving(request, uploads.images) as body:
-        upload, bound = await _linked(uploads, upload_id, lambda upload: part_of(upload, number))
-        return await _receive(request, uploads, upload, number, bound, body)
+        record, bound = await _linked(uploads, upload_id, lambda upload: part_of(upload, number))
+        return await _receive(request, uploads, record, number, bound, body)
 
 
-async def _linked(uploads: UploadsApi, upload_id: str, bind: Callable[[Upload], Bound]) -> tuple[Upload, Bound]:
+async def _linked(uploads: UploadsApi, upload_id: str, bind: Callable[[Upload], Bound]) -> tuple[UploadRecord, Bound]:
     """Return the upload that an address names, and what it is bound to; what is not there has no address of ours."""
     try:
-        upload = (await uploads.uploads.get(parse_upload_id(upload_id))).upload
-        return upload, bind(upload)
+        record = await uploads.uploads.get(parse_upload_id(upload_id))
+        return record, bind(record.upload)
     except Problem as problem:
         if problem.code in {Code.NOT_FOUND, Code.CONFLICT, Code.UPLOAD_PARTS_INVALID}:
             raise link_invalid("There is no such upload.") from problem
@@ -207,12 +207,15 @@ async def _linked(uploads: UploadsApi, upload_id: str, bind: Callable[[Upload], 
 
 
 async def _receive(
-    request: ApiRequest, uploads: UploadsApi, upload: Upload, number: int, bound: Bound, body: RequestBody
+    request: ApiRequest, uploads: UploadsApi, record: UploadRecord, number: int, bound: Bound, body: RequestBody
 ) -> Response[Any]:
     await uploads.clock.refresh()
     uploads.links.check(bound, request.query_params, request.headers, now=uploads.clock.seconds())
-    caller = Caller(upload.tenant, None, uploads.images.address(request))
-    with uploads.images.gate.place(caller):
+    upload = record.upload
+    caller, gate = Caller(upload.tenant, None, uploads.images.address(request)), uploads.images.gate
+    if number in {part.number for part in record.parts}:  # once it was paid for by the reservation
+        await gate.reserve(caller, bound.length)
+    with gate.place(caller):
         part = await uploads.receive(upload, number, body.chunks(), length=bound.length, sha256=bound.sha256)
     return Response(b"", status_code=200, headers={"etag": f'"{part.etag}"', **UNSHARED}, media_type="text/plain")
 
