@@ -1,5 +1,7 @@
 """Webhooks: who wants to hear of what happens to images does, sooner or later, and nobody else."""
 
+import contextlib
+import io
 import json
 import os
 import secrets
@@ -15,12 +17,12 @@ from standardwebhooks import Webhook as StandardWebhook
 from standardwebhooks import WebhookVerificationError
 
 import samples
-from command_line import tintype
 from killing import started
 from postgres import passable_directory
 from product import Product, eventually, start_product
 from receiver import Answering, Asked, Receiver, running_receiver
 from tintype.adapters.postgres_embedded import EmbeddedConfig, running_superuser_url
+from tintype.cli import main
 from tintype.db.pool import Database, DatabaseConfig
 from tintype.usecases.sweep_webhooks import SweepWebhooks
 
@@ -122,6 +124,14 @@ class Hook:
 
 
 Make = Callable[..., Hook]
+
+
+def command(product: Product, *arguments: str) -> str:
+    """Return what `tintype webhook` says on the machine."""
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said):
+        assert main(["webhook", *arguments, "--data", str(product.data)]) == 0, said.getvalue()
+    return said.getvalue()
 
 
 @pytest.fixture
@@ -237,13 +247,11 @@ def test_what_is_given_up_is_seen_everywhere_and_can_be_sent_again(product: Prod
     assert hook.delivery(state="dead", attempts=3)["next_attempt_at"] is None
     assert [dead["id"] for dead in hook.deliveries(state="dead")] == [event]
     assert product.metric("tintype_webhook_dead") == 1
-    data = ["--data", str(product.data)]
-    dead = tintype("webhook", "dead", *data)
-    assert event in dead.stdout
-    assert "http.500" in dead.stdout
+    dead = command(product, "dead")
+    assert event in dead
+    assert "http.500" in dead
     hook.receiver.answer(hook.path, Answering())
-    again = tintype("webhook", "redeliver", event, *data)
-    assert (again.returncode, again.stdout) == (0, "1 events are sent again.\n")
+    assert command(product, "redeliver", event) == "1 events are sent again.\n"
     hook.delivery(id=event, state="delivered", attempts=1)
     assert {asked.headers["webhook-id"] for asked in hook.heard} == {event}
     sent = product.client.post(f"{hook.there}/deliveries/{event}/redeliver")
@@ -264,9 +272,10 @@ def test_a_receiver_that_has_failed_for_days_is_switched_off_and_the_log_says_so
     (entry,) = product.client.get("/api/v1/audit", params={"action": "webhook.disabled"}).json()["items"][:1]
     assert (entry["object"], entry["detail"]) == (hook.shown()["id"], {"reason": "failing"})
     assert product.client.post(f"{hook.there}/test").status_code == 409
-    listed = tintype("webhook", "list", "--data", str(product.data)).stdout
+    listed = command(product, "list")
     assert [line for line in listed.splitlines() if hook.shown()["id"] in line and "off (failing)" in line]
-    assert hook.change(enabled=True)["failing_since"] is None
+    command(product, "enable", hook.shown()["id"])
+    assert (hook.shown()["enabled"], hook.shown()["failing_since"]) == (True, None)
     hook.receiver.answer(hook.path, Answering())
     hook.test()
     hook.delivery(state="delivered")

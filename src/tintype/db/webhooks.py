@@ -33,7 +33,7 @@ async def insert_webhook(connection: Connection, webhook: Webhook) -> None:
 async def get_webhook(connection: Connection, webhook: int, *, tenant: int, lock: bool = False) -> Webhook | None:
     """Return the tenant's webhook, None when there is none; locked, until the transaction ends, for who changes it."""
     cursor = await connection.execute(
-        f"SELECT {_COLUMNS} FROM webhooks WHERE tenant = %s AND id = %s{' FOR UPDATE' if lock else ''}".encode(),  # noqa: S608 -- constants
+        f"SELECT {_COLUMNS} FROM webhooks WHERE tenant = %s AND id = %s{' FOR NO KEY UPDATE' if lock else ''}".encode(),  # noqa: S608 -- constants
         [tenant, webhook],
     )
     row = await cursor.fetchone()
@@ -50,10 +50,14 @@ async def list_webhooks(connection: Connection, *, tenant: int, before: int, lim
 
 
 async def enabled_webhooks(connection: Connection, *, tenant: int) -> tuple[Webhook, ...]:
-    """Return the tenant's webhooks that are told of events; none of a tenant that is suspended."""
+    """Return the tenant's webhooks that are told of events; none of a tenant that is suspended.
+
+    Until the transaction ends none of them is switched off or deleted: what is written for it would wait for nobody.
+    """
     cursor = await connection.execute(
         f"""SELECT {_COLUMNS} FROM webhooks WHERE tenant = %s AND enabled
-                AND EXISTS (SELECT FROM tenants WHERE id = webhooks.tenant AND state = 'active')""".encode(),  # noqa: S608 -- constants
+                AND EXISTS (SELECT FROM tenants WHERE id = webhooks.tenant AND state = 'active')
+            FOR SHARE OF webhooks""".encode(),  # noqa: S608 -- constants
         [tenant],
     )
     return tuple(_webhook(row) for row in await cursor.fetchall())

@@ -33,7 +33,7 @@ class SendAgain:
     async def __call__(self, tenant: int, webhook: int, event: int) -> Delivery:
         """Have the event sent again under its own id; `Problem` not_found, or conflict while it is being sent."""
         async with self._database.transaction(tenant) as connection:
-            _deliverable(await get_webhook(connection, webhook, tenant=tenant))
+            _deliverable(await get_webhook(connection, webhook, tenant=tenant, lock=True))
             found = await get_delivery(connection, webhook=webhook, event=event, lock=True)
             if found is None:
                 raise no_delivery()
@@ -50,7 +50,7 @@ class SendAgain:
         """Have an event sent that says nothing; `Problem` not_found, or conflict for a webhook that is switched off."""
         await self._clock.refresh()
         async with self._database.transaction(tenant) as connection:
-            found = _deliverable(await get_webhook(connection, webhook, tenant=tenant))
+            found = _deliverable(await get_webhook(connection, webhook, tenant=tenant, lock=True))
             now, event = self._clock.now(), self._clock.new_id(bucket_of(webhook))
             new = NewDelivery(webhook, event, EventType.TEST, None, now, self._test_body(found, now))
             await insert_deliveries(connection, [new], tenant=tenant)
