@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import socket
+import threading
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -13,7 +14,7 @@ import pytest
 
 from certificates import trusting, write_certificate
 from receiver import Answering, Receiver, running_receiver
-from tintype.adapters.public_web import HttpPublicWeb, Reach
+from tintype.adapters.public_web import MOST_LOOKUPS, HttpPublicWeb, Reach
 from tintype.domain.outgoing import BadUrl
 from tintype.ports.public_web import Call, Fault, NoAnswer, Patience
 
@@ -190,6 +191,25 @@ async def test_what_is_no_url_is_said_before_anything_is_looked_up(receiver: Rec
     with pytest.raises(BadUrl):
         await fetch(web_of(receiver, names), "http://user@a.test/")
     assert names.asked == []
+
+
+async def test_a_name_server_that_does_not_answer_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    answered = threading.Event()
+
+    def never(*_arguments: object, **_options: object) -> list[object]:
+        answered.wait(10)
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", never)
+    web = HttpPublicWeb(Reach())
+    impatient = Patience(connect=0.05, byte=1, whole=1)
+    faults = [await fault_of(web, "http://slow.test/", patience=impatient) for _ in range(2)]
+    crowd = await asyncio.gather(
+        *(fault_of(web, "http://slow.test/", patience=impatient) for _ in range(MOST_LOOKUPS + 1))
+    )
+    assert set(faults + crowd) == {Fault.UNREACHABLE}
+    assert [thread.name for thread in threading.enumerate()].count("resolver") == MOST_LOOKUPS
+    answered.set()
 
 
 @asynccontextmanager

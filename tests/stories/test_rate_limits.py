@@ -12,6 +12,7 @@ import pytest
 import samples
 from postgres import Server, fresh_database, passable_directory
 from product import Product, start_product
+from receiver import Answering, Receiver, running_receiver
 from refusals import assert_problem, leaves_nothing
 from resumable import TUS, VERSION, begin, send
 
@@ -38,11 +39,18 @@ SETTINGS: Final = {
 
 
 @pytest.fixture(scope="module")
-def product() -> Iterator[Product]:
+def receiver() -> Iterator[Receiver]:
+    with running_receiver() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def product(receiver: Receiver) -> Iterator[Product]:
     """Give a product of two API processes behind a proxy, which is us: each test is visitors of its own."""
+    reaching = {"TINTYPE_OUTGOING__ALLOW": "127.0.0.1", "TINTYPE_OUTGOING__PORTS": f"80,{receiver.port}"}
     with (
         passable_directory() as directory,
-        start_product(directory / "data", "--api-processes", "2", environment=SETTINGS) as running,
+        start_product(directory / "data", "--api-processes", "2", environment={**SETTINGS, **reaching}) as running,
     ):
         yield running
 
@@ -83,6 +91,19 @@ def test_twenty_at_once_pass_no_more_than_the_burst_whichever_process_they_reach
     with ThreadPoolExecutor(20) as pool:
         answers = list(pool.map(lambda _: post(product, "192.0.2.2"), range(20)))
     assert Counter(answer.status_code for answer in answers) == {201: REQUESTS, 429: 20 - REQUESTS}
+
+
+def test_an_import_by_url_is_an_upload_of_the_bytes_that_were_fetched(product: Product, receiver: Receiver) -> None:
+    def imported(visitor: str, url: str) -> httpx.Response:
+        return product.stranger.post(IMAGES, json={"source_url": url}, headers={"x-forwarded-for": visitor})
+
+    refused = [imported("192.0.2.40", "http://10.0.0.1/") for _ in range(REQUESTS + 1)]
+    assert [answer.status_code for answer in refused] == [422] * REQUESTS + [429]
+    picture = samples.jpeg(40, 30, seed=361) + b"\0" * BYTES
+    url = receiver.answer("/large.jpg", Answering(pieces=(picture,)))
+    assert imported("192.0.2.41", url).status_code == 201
+    assert_problem(imported("192.0.2.41", url), 429, "rate_limited")
+    assert len(receiver.of("/large.jpg")) == 1
 
 
 def test_every_visitor_behind_a_trusted_proxy_has_an_allowance(product: Product) -> None:

@@ -224,6 +224,20 @@ def test_an_upload_that_turns_out_to_be_no_image_is_told_as_rejected(product: Pr
     assert shown["state"] == "rejected"
 
 
+def test_an_event_that_cannot_be_written_holds_up_no_other(product: Product, hooks: Make) -> None:
+    hook = hooks(events=["image.trashed"])
+    product.query(
+        """INSERT INTO outbox (bucket, id, tenant, type, image, occurred_at, snapshot)
+           SELECT 0, 1, id, 'image.trashed', 1, now(), '{}' FROM tenants WHERE slug = 'default'"""
+    )
+    image = product.upload(samples.jpeg(40, 30, seed=7))
+    product.client.delete(f"{IMAGES}/{image['id']}")
+    (told,) = hook.hears()
+    assert told["data"]["id"] == image["id"]
+    assert [line for line in product.log_lines() if line["event"] == "event_unreadable"]
+    assert product.query("SELECT count(*) FROM outbox") == [(0,)]
+
+
 def test_a_receiver_that_fails_is_tried_again_with_the_same_event(product: Product, hooks: Make) -> None:
     hook = hooks(FAILING, events=["image.trashed"])
     image = product.upload(samples.jpeg(40, 30, seed=5))

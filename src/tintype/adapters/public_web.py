@@ -12,9 +12,9 @@ work: what is cut off is this conversation.
 import asyncio
 import socket
 import ssl
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Final
@@ -26,9 +26,9 @@ from tintype.domain.outgoing import BadUrl, OutgoingUrl, parse_outgoing, redirec
 from tintype.domain.public_address import Address, Network, may_reach
 from tintype.ports.public_web import Call, Fault, NoAnswer, Patience
 
-RESOLVER_THREADS: Final = 8
-"""The system looks names up in a thread, and somebody's slow name server holds it for seconds: these are for that
-alone, so that nothing else waits behind it."""
+MOST_LOOKUPS: Final = 64
+"""Names that are looked up at once. Each takes a thread, which somebody's slow name server holds for half a minute,
+long after nobody waits for it any more: so many that sixteen imports at a time find one all the same."""
 
 MOST_ADDRESSES: Final = 4
 """That are tried of a name that has more: two of each family."""
@@ -174,17 +174,39 @@ class _CheckedAddresses(httpcore.AsyncNetworkBackend):
 
 
 class SystemResolver:
-    """Looks names up as the system does, in threads of its own."""
+    """Looks names up as the system does, in threads of its own, which no process waits for when it ends."""
 
     def __init__(self) -> None:
-        self._threads = ThreadPoolExecutor(RESOLVER_THREADS, thread_name_prefix="resolver")
+        self._under_way = 0
 
     async def __call__(self, host: str, port: int) -> Sequence[str]:
         """Return every address of the host, in the order of preference; OSError when it has none."""
-        found = await asyncio.get_running_loop().run_in_executor(
-            self._threads, lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        )
-        return tuple(dict.fromkeys(str(place[4][0]) for place in found))
+        if self._under_way >= MOST_LOOKUPS:
+            raise OSError("too many names are being looked up")
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Sequence[str]] = loop.create_future()
+
+        def look_up() -> None:
+            try:
+                found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+                names, error = tuple(dict.fromkeys(str(place[4][0]) for place in found)), None
+            except (OSError, UnicodeError) as failure:
+                names, error = (), failure
+            with suppress(RuntimeError):  # the loop has ended meanwhile
+                loop.call_soon_threadsafe(self._end, answer, names, error)
+
+        self._under_way += 1
+        threading.Thread(target=look_up, name="resolver", daemon=True).start()
+        return await answer
+
+    def _end(self, answer: "asyncio.Future[Sequence[str]]", names: Sequence[str], error: Exception | None) -> None:
+        self._under_way -= 1
+        if answer.done():  # nobody waited any longer
+            return
+        if error is None:
+            answer.set_result(names)
+        else:
+            answer.set_exception(error)
 
 
 def _request(call: Call, url: OutgoingUrl) -> httpcore.Request:
