@@ -4,7 +4,7 @@ Both are checked by every story of a change, under the row's lock, so that of tw
 is told that it is not the state any more (RFC 9110 §13.1.1).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from tintype.domain.actor import Actor, Scope
@@ -64,6 +64,13 @@ class ChangeRequest:
                 "The image has changed since you read it. Read it again and repeat your change on what it is now.",
             )
         return image
+
+    def refuse_stranger(self, image: Image) -> None:
+        """Raise `Problem` as `permitted` does, but for the state that is expected, which is asked under the row's lock.
+
+        Asked before a body is looked at: to whoever may not, a bad one says nothing of whether the image is there.
+        """
+        replace(self, expected=None).permitted(image)
 
     def _refusal(self, image: Image) -> Problem:
         if image.visibility not in BY_LINK or image.state is State.TRASHED:  # to a stranger it is not there

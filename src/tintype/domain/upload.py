@@ -17,12 +17,15 @@ from typing import Final
 
 from tintype.domain.actor import Actor
 from tintype.domain.audit import Requester
+from tintype.domain.change import ChangeRequest
 from tintype.domain.errors import Code, Problem
 from tintype.domain.format import Format
 from tintype.domain.ids import UPLOAD_PREFIX, BadId, ImageRef, parse_public_id, public_id
 from tintype.domain.image import NO_VERSION, Attachment, IllegalMove, Image, State
 from tintype.domain.transform import Recipe
 from tintype.domain.visibility import Visibility
+
+_NO_RECIPE: Final = Recipe((), ())
 
 
 class Method(StrEnum):
@@ -220,7 +223,21 @@ def parse_upload_id(text: str) -> int:
 
 def no_upload() -> Problem:
     """Return what is said of an upload that is not there, or that is a stranger's."""
-    return Problem(Code.NOT_FOUND, "There is no such upload.")
+    message = "There is no such upload, or it is not yours: send its write_token as Upload-Token, or sign in."
+    return Problem(Code.NOT_FOUND, message)
+
+
+def permit(request: ChangeRequest, upload: Upload) -> None:
+    """Raise `Problem` not_found unless the upload is theirs who ask, whoever may see the image that it becomes.
+
+    Its id can be guessed, and an upload is nobody else's business.
+    """
+    try:
+        request.permitted(upload.as_image(_NO_RECIPE))
+    except Problem as problem:
+        if problem.code in {Code.NOT_FOUND, Code.AUTH_REQUIRED, Code.AUTH_FORBIDDEN}:
+            raise no_upload() from problem
+        raise
 
 
 def refuse_unless_open(upload: Upload, now: datetime) -> None:

@@ -8,11 +8,8 @@ from tintype.db.notify import notify_at_once
 from tintype.db.pool import Database
 from tintype.db.uploads import lock_upload
 from tintype.domain.change import ChangeRequest
-from tintype.domain.transform import Recipe
-from tintype.domain.upload import Upload, UploadState, no_upload
+from tintype.domain.upload import Upload, UploadState, no_upload, permit
 from tintype.storage.staged_uploads import StagedUploads, end_for_nothing
-
-_NO_RECIPE = Recipe((), ())
 
 
 class AbortUpload:
@@ -25,13 +22,13 @@ class AbortUpload:
     async def __call__(self, request: ChangeRequest) -> bool:
         """Abort the upload and return True; False when it is an image by now. One that came to nothing stays so.
 
-        `Problem` as `ChangeRequest.permitted` says.
+        `Problem` not_found for whoever may not.
         """
         async with self._database.transaction(request.tenant) as connection:
             upload = await lock_upload(connection, request.image_id)
             if upload is None:
                 raise no_upload()
-            request.permitted(upload.as_image(_NO_RECIPE))
+            permit(request, upload)
             if upload.state is UploadState.COMMITTED:
                 return False
             await notify_at_once(connection, upload.id)

@@ -17,7 +17,6 @@ from tintype.db.uploads import get_parts, get_upload, lock_upload, put_part, set
 from tintype.domain.change import ChangeRequest
 from tintype.domain.errors import Code, Problem
 from tintype.domain.parts import missing, refuse_unless_named, refuse_unless_whole
-from tintype.domain.transform import Recipe
 from tintype.domain.upload import (
     OPEN,
     Method,
@@ -25,14 +24,13 @@ from tintype.domain.upload import (
     Upload,
     UploadState,
     no_upload,
+    permit,
     refuse_if_over,
     refuse_unless_open,
     size_mismatch,
 )
 from tintype.storage.intake import telling_of_storage
 from tintype.storage.staged_uploads import DIRECT, StagedUploads
-
-_NO_RECIPE = Recipe((), ())
 
 Named = Sequence[tuple[int, str]]
 """Number and ETag of each part, as the client has them."""
@@ -50,7 +48,7 @@ class CompleteUpload:
     async def __call__(self, request: ChangeRequest, named: Named | None = None) -> Upload:
         """Return the upload, which is complete; `named` None stands for every part that is there.
 
-        `Problem` as `ChangeRequest.permitted` says; upload.bytes_missing, upload.parts_invalid, upload.expired,
+        `Problem` not_found for whoever may not; upload.bytes_missing, upload.parts_invalid, upload.expired,
         upload.aborted.
         """
         await self._clock.refresh()
@@ -60,7 +58,7 @@ class CompleteUpload:
                 upload = await lock_upload(connection, request.image_id)
                 if upload is None:
                     raise no_upload()
-                request.permitted(upload.as_image(_NO_RECIPE))
+                permit(request, upload)
                 refuse_if_over(upload)
                 if upload.state not in OPEN:
                     return upload
@@ -85,7 +83,7 @@ class CompleteUpload:
             upload = await get_upload(connection, request.image_id)
         if upload is None or upload.state not in OPEN or upload.method not in DIRECT:
             return None
-        request.permitted(upload.as_image(_NO_RECIPE))
+        permit(request, upload)
         refuse_unless_open(upload, self._clock.now())
         return await direct.finish(upload, named)
 

@@ -49,8 +49,9 @@ async def change_image(
 ) -> Response[ImageJson]:
     """Change the image and return it."""
     change = await change_request(request, api, image_id)
-    fields = _checked(await _read(request, api))
-    kind = (await api.records.get(ref_of(image_id))).kind
+    record = await api.records.get(ref_of(image_id))
+    change.refuse_stranger(record.image)
+    fields, kind = _checked(await _read(request, api)), record.kind
     changed = await api.change_image(change, lambda image: _changed(image, fields, kind), kind)
     api.records.forget((change.image_id,))
     token = changed.read_token.reveal() if changed.read_token else None

@@ -42,7 +42,9 @@ async def replace_content(
     """Give the image other bytes; the old ones are nowhere to be seen when this answers."""
     async with receiving(request, api) as body:
         change, caller = await change_request(request, api, image_id), await api.caller(request)
-        kind = _kind(await api.records.get(ref_of(image_id)))
+        record = await api.records.get(ref_of(image_id))
+        change.refuse_stranger(record.image)
+        kind = _kind(record)
         incoming = ContentRequest(body, query_fields(request), kind, boundary=form_boundary(request))
         refuse_if_longer((body.declared or 0) - incoming.beside_file, incoming.kinds())
         async with api.gate.admit(caller, body) as standings:

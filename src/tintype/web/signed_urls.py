@@ -59,10 +59,10 @@ async def sign_url(
     data: SignedUrlWanted,
 ) -> Response[SignedUrlJson]:
     """Return a signed address."""
-    _refuse_length(data.expires_in)
     change = await change_request(request, images, image_id, Scope.IMAGES_READ)
     record = await images.records.get(ref_of(image_id))
-    change.permitted(record.image)  # who may not is told so before they are told of sizes
+    change.refuse_stranger(record.image)  # who may not is told so before they are told of sizes
+    _refuse_length(data.expires_in)
     name = _name(record.image, data, record.presets)
     said = {"name": name, "expires_in": data.expires_in}
     attempt = await attempt_at(request, images, f"POST /images/{record.image.ref}/signed-url", said)

@@ -108,7 +108,7 @@ class UploadLinks:
         """
         signature = UploadSignature.parse(query.get("exp"), query.get("sig"))
         if signature is None or not signature.opens(self._server_key, bound):
-            raise link_invalid("It is not one that this server made, or it was changed.")
+            raise link_invalid(NOT_OURS)
         if signature.expires <= now:
             raise expired()
         length = headers.get("content-length")
@@ -136,6 +136,10 @@ def part_of(upload: Upload, number: int) -> Bound:
     check_number(number, upload.size, upload.part_size)
     length = length_of(number, upload.size, upload.part_size)
     return Bound(f"{PREFIX}/{upload.public_id}/parts/{number}", length)
+
+
+NOT_OURS: Final = "It is not one that this server made, or it was changed."
+"""Said of what was signed otherwise and of an upload that there is not: ids can be guessed."""
 
 
 def link_invalid(why: str) -> Problem:

@@ -21,7 +21,7 @@ from tintype.domain.errors import Code, FieldError, Problem
 from tintype.domain.parts import count_of
 from tintype.domain.tokens import Purpose, parse_token
 from tintype.domain.transform import Recipe
-from tintype.domain.upload import Method, Upload, UploadState, no_upload, parse_upload_id
+from tintype.domain.upload import Method, Upload, UploadState, no_upload, parse_upload_id, permit
 from tintype.domain.upload_link import Bound
 from tintype.reads.uploads import UploadRecord, Uploads
 from tintype.usecases.abort_upload import AbortUpload
@@ -42,7 +42,7 @@ from tintype.web.receiving import receiving
 from tintype.web.upload_fields import converted, read_reservation
 from tintype.web.upload_gate import refuse_stranger
 from tintype.web.upload_json import UploadJson, UploadPartsJson, parts_there, present_upload
-from tintype.web.upload_links import UploadLinks, UploadTargets, link_invalid, part_of, whole_of
+from tintype.web.upload_links import NOT_OURS, UploadLinks, UploadTargets, link_invalid, part_of, whole_of
 from tintype.web.upload_openapi import (
     CompleteOperation,
     PartsOperation,
@@ -202,7 +202,7 @@ async def _linked(uploads: UploadsApi, upload_id: str, bind: Callable[[Upload], 
         return record, bind(record.upload)
     except Problem as problem:
         if problem.code in {Code.NOT_FOUND, Code.CONFLICT, Code.UPLOAD_PARTS_INVALID}:
-            raise link_invalid("There is no such upload.") from problem
+            raise link_invalid(NOT_OURS) from problem
         raise
 
 
@@ -234,7 +234,7 @@ async def presign_parts(
 ) -> Response[UploadPartsJson]:
     """Return addresses of parts."""
     record = await uploads.uploads.get(parse_upload_id(upload_id))
-    (await _change(request, uploads, record)).permitted(record.upload.as_image(_NO_RECIPE))
+    permit(await _change(request, uploads, record), record.upload)
     fields = Fields(await read_json(request, uploads.images.body_limits), "numbers")
     numbers = converted(fields.given.get("numbers"), list[int])
     if numbers is None or not 0 < len(numbers) <= SHOWN_PARTS:
@@ -262,6 +262,7 @@ async def complete_upload(
     api = uploads.images
     record = await uploads.uploads.get(parse_upload_id(upload_id))
     change = await _change(request, uploads, record)
+    permit(change, record.upload)  # before the body is looked at, and again under the row's lock
     named = read_named(await read_json(request, api.body_limits))
     upload = await uploads.complete(change, named)
     api.records.forget((upload.id,))
