@@ -94,6 +94,12 @@ test("an upload goes on where another process left it", async () => {
   assert.ok((await uploadTo(handedOn, blob)).state === "ready", "a second time it is there already");
 });
 
+test("an upload that is done again with its key is the same image", async () => {
+  const options = { method: "put", idempotencyKey: `order-${Date.now()}` };
+  const first = await client.upload(PHOTO, options);
+  assert.equal((await client.upload(PHOTO, options)).id, first.id);
+});
+
 test("who gives up leaves nothing behind", async () => {
   const controller = new AbortController();
   const stop = () => controller.abort(new Error("enough"));

@@ -1,5 +1,6 @@
 /** SHA-256 of what is sent, so that the server can hold what arrives against it. */
 
+import { SourceChanged } from "./errors.ts";
 import { nodeCrypto } from "./node.ts";
 
 /**
@@ -8,8 +9,19 @@ import { nodeCrypto } from "./node.ts";
  */
 const MOST_IN_MEMORY = 64 * 2 ** 20;
 
-/** Returns the SHA-256, undefined where it cannot be had: in pages without TLS, and of very long files in a browser. */
+/**
+ * Returns the SHA-256, undefined where it cannot be had: in pages without TLS, and of very long files in a browser.
+ * `SourceChanged` when the file is not what it was when it was opened.
+ */
 export async function sha256(blob: Blob): Promise<Uint8Array | undefined> {
+  try {
+    return await digestOf(blob);
+  } catch (error) {
+    throw isUnreadable(error) ? new SourceChanged("The file was changed or removed.", { cause: error }) : error;
+  }
+}
+
+async function digestOf(blob: Blob): Promise<Uint8Array | undefined> {
   const crypto = nodeCrypto();
   if (crypto !== undefined) {
     const hash = crypto.createHash("sha256");
@@ -18,6 +30,12 @@ export async function sha256(blob: Blob): Promise<Uint8Array | undefined> {
   }
   if (globalThis.crypto?.subtle === undefined || blob.size > MOST_IN_MEMORY) return undefined;
   return new Uint8Array(await globalThis.crypto.subtle.digest("SHA-256", await blob.arrayBuffer()));
+}
+
+/** Says whether this is what a blob throws when its file was changed (File API §6.5). */
+export function isUnreadable(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  return error.name === "NotReadableError" || isUnreadable(error.cause);
 }
 
 export function toHex(bytes: Uint8Array): string {

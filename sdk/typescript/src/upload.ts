@@ -9,13 +9,14 @@
 
 import type { Api } from "./api.ts";
 import { sha256, toBase64, toHex } from "./digest.ts";
-import { ConnectionFailed } from "./errors.ts";
+import { ApiError, ConnectionFailed } from "./errors.ts";
 import { fieldsJson, fieldsQuery } from "./fields.ts";
 import { LinkCalls } from "./links.ts";
 import type { Image, ImageFields, LinkMethod, Progress, UploadLink, UploadMethod } from "./model.ts";
 import { sendParts } from "./parts.ts";
 import { Meter } from "./progress.ts";
 import { sendResumable } from "./resumable.ts";
+import { isPassing } from "./retry.ts";
 import type { Source } from "./source.ts";
 import { look, untilReady, type WaitOptions } from "./waiting.ts";
 
@@ -85,7 +86,19 @@ export async function uploadSource(api: Api, source: Source, options: UploadOpti
     filename: source.name,
     sha256: digest && toHex(digest),
   });
-  return await sendByLink(api, link, source.blob, meter, options, "new");
+  try {
+    // By its Idempotency-Key an earlier attempt may have begun it.
+    const state = options.idempotencyKey === undefined ? "new" : "unknown";
+    return await sendByLink(api, link, source.blob, meter, options, state);
+  } catch (error) {
+    if (error instanceof ApiError && !isPassing(error.status, error.code)) giveUp(api, link); // nobody else has the link
+    throw error;
+  }
+}
+
+/** Returns the room that was reserved; without this it would be, too, only later. */
+function giveUp(api: Api, link: UploadLink): void {
+  void new LinkCalls(api, link).abort().catch(() => {});
 }
 
 function effectiveType(): string | undefined {
@@ -135,8 +148,9 @@ export async function sendByLink(
     const image = await deliver(api, calls, blob, meter, options.signal, state);
     return await finish(api, image, meter, options, tokensOf(link));
   } catch (error) {
-    if (options.signal?.aborted) void new LinkCalls(api, link).abort().catch(() => {}); // it would expire by itself, too
-    throw error instanceof ConnectionFailed ? error.withLink(link) : error;
+    if (options.signal?.aborted) giveUp(api, link);
+    const passing = error instanceof ConnectionFailed || (error instanceof ApiError && isPassing(error.status));
+    throw passing ? error.withLink(link) : error;
   }
 }
 

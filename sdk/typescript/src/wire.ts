@@ -4,7 +4,8 @@
  * fetch cannot tell a browser how much was sent; in Node, a body that counts what is read from it can.
  */
 
-import { ConnectionFailed } from "./errors.ts";
+import { isUnreadable } from "./digest.ts";
+import { ConnectionFailed, SourceChanged } from "./errors.ts";
 import { inNode } from "./node.ts";
 
 export interface Wire {
@@ -43,6 +44,7 @@ export async function send(wire: Wire, fetcher?: Fetch): Promise<Answer> {
   } catch (error) {
     wire.signal?.throwIfAborted(); // the caller's own wish, with the caller's own reason
     if (patience.over) throw new ConnectionFailed(`Nothing was heard for ${wire.stallMs / 1000} s.`);
+    if (isUnreadable(error)) throw new SourceChanged("The file was changed or removed.", { cause: error });
     // No address in the message: an upload's is a secret.
     throw new ConnectionFailed("The server cannot be reached, or the line broke.", { cause: error });
   } finally {

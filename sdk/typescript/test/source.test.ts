@@ -5,7 +5,9 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { pathToFileURL } from "node:url";
 import { fromBase64, sha256, toBase64, toHex } from "../src/digest.ts";
+import { SourceChanged } from "../src/errors.ts";
 import { openSource } from "../src/source.ts";
+import { send } from "../src/wire.ts";
 import { bytes } from "./fake_server.ts";
 
 test("a path, a file URL, a File, a Blob and bytes are all the same file", async () => {
@@ -22,6 +24,22 @@ test("a path, a file URL, a File, a Blob and bytes are all the same file", async
       const { blob, name, type } = await openSource(given);
       assert.deepEqual([blob.size, name, type], [100, undefined, "image/jpeg"]);
     }
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
+
+test("a file that is changed while it waits is not sent", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "tintype-"));
+  try {
+    const path = join(folder, "a.jpg");
+    await writeFile(path, bytes(100));
+    const { blob } = await openSource(path);
+    await writeFile(path, bytes(50));
+    await assert.rejects(sha256(blob), SourceChanged);
+    const request = { method: "PUT", url: "http://127.0.0.1:9/", headers: {}, body: blob, stallMs: 1_000 };
+    const reading: typeof fetch = async (input, init) => Response.json(await new Request(input, init).text());
+    await assert.rejects(send(request, reading), SourceChanged);
   } finally {
     await rm(folder, { recursive: true });
   }

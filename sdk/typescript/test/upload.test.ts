@@ -117,6 +117,32 @@ test("of an upload in parts, what is there is not sent again, and all is complet
   );
 });
 
+test("the progress of parts side by side never passes the whole", async () => {
+  const seen: Progress[] = [];
+  await partsServer([2])
+    .client()
+    .uploadTo(PARTED, bytes(10), { onProgress: (progress) => seen.push(progress) });
+  assert.equal(seen[0]?.sent, 4);
+  assert.ok(seen.every(({ sent }) => sent <= 10));
+  assert.deepEqual(seen.at(-1), { sent: 10, total: 10, phase: "done" });
+});
+
+test("an upload that an earlier attempt has begun is looked at first", async () => {
+  const server = new FakeServer(({ url }) =>
+    url.pathname.endsWith("/uploads") ? link() : { ...image(), state: "committed" },
+  );
+  await server.client().upload(bytes(10), { method: "put", idempotencyKey: "order-7", wait: false });
+  assert.deepEqual(server.paths.slice(0, 2), ["POST /api/v1/uploads", "GET /api/v1/uploads/upl_00000000001"]);
+  assert.ok(!server.paths.includes("PUT /key"));
+});
+
+test("what was reserved for a file that is refused is given back", async () => {
+  const server = new FakeServer(({ method }) => (method === "PUT" ? problem(415, "image.unsupported_format") : link()));
+  await assert.rejects(server.client().upload(bytes(10), { method: "put" }), TintypeError);
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  assert.equal(server.paths.at(-1), "DELETE /api/v1/uploads/upl_00000000001");
+});
+
 test("a part whose line breaks is sent again alone", async () => {
   let broken = 0;
   const server = partsServer([], ({ url }) =>
