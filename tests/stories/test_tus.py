@@ -137,6 +137,17 @@ def test_a_stranger_has_the_token_that_deletes_what_came_of_the_upload(product: 
     assert product.stranger.delete(address, headers={"upload-token": token}).status_code == 204
 
 
+def test_a_creation_that_is_sent_again_with_its_key_makes_nothing_new(product: Product) -> None:
+    headers = {**BYTES, "upload-length": str(len(JPEG)), "idempotency-key": "once"}
+    first, second = (product.client.post(TUS, content=JPEG[:3000], headers=headers) for _ in range(2))
+    assert (first.status_code, second.status_code) == (201, 201)
+    assert second.headers["location"] == first.headers["location"]
+    assert (second.headers["upload-offset"], second.headers["idempotent-replayed"]) == ("3000", "true")
+    other = product.client.post(TUS, headers={**headers, "upload-length": "9", "content-length": "0"})
+    assert_problem(other, 409, "idempotency.mismatch")
+    product.client.delete(urlsplit(first.headers["location"]).path, headers=VERSION)
+
+
 def test_a_post_may_stand_for_the_other_methods(product: Product) -> None:
     path = begin(product.client, len(JPEG))
     over = {**BYTES, "upload-offset": "0", "x-http-method-override": "PATCH"}

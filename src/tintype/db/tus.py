@@ -36,9 +36,10 @@ class Question:
 
 
 async def insert_tus_upload(connection: Connection, *, tenant: int, upload: int, metadata: str, concat: str) -> None:
-    """Write down what the client said; the upload's own row is there."""
+    """Write down what the client said, unless it was before; the upload's own row is there."""
     await connection.execute(
-        "INSERT INTO tus_uploads (bucket, upload, tenant, metadata, concat) VALUES (%s, %s, %s, %s, %s)",
+        """INSERT INTO tus_uploads (bucket, upload, tenant, metadata, concat) VALUES (%s, %s, %s, %s, %s)
+           ON CONFLICT (bucket, upload) DO NOTHING""",
         [bucket_of(upload), upload, tenant, metadata, concat],
     )
 

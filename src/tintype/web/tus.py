@@ -31,7 +31,8 @@ from tintype.usecases.note_tus_upload import NoteTusUpload
 from tintype.usecases.reserve_upload import Reserved, ReserveUpload
 from tintype.web.app import ADDED_KEY
 from tintype.web.auth import Caller
-from tintype.web.body import RequestBody
+from tintype.web.body import AFTER_ANSWER_KEY, RequestBody
+from tintype.web.idempotency import key_of
 from tintype.web.images_api import UNSHARED, ApiRequest, ImagesApi
 from tintype.web.openapi import problems
 from tintype.web.rate_limit_fields import rate_limit_headers
@@ -108,7 +109,9 @@ async def begin(request: ApiRequest, tus: NamedDependency[TusApi]) -> Response[U
             made, allowances = await _made_of_parts(request, tus, caller, tenant, creation, creation.concat)
         else:
             made, allowances = await _reserved(request, tus, caller, tenant, creation)
-        if creation.with_bytes:
+        if creation.with_bytes and made.repeated and made.upload.received:  # they came with an earlier attempt
+            request.scope["state"][AFTER_ANSWER_KEY] = body.drain
+        elif creation.with_bytes:
             partial = isinstance(creation.concat, Partial)
             wish = _appending(
                 made.upload, tenant, Append(0, body.declared, None, creation.checksum), request, partial=partial
@@ -129,10 +132,13 @@ async def _reserved(
     standings = await tus.images.gate.reserve(
         caller, reservation.size or read_number(request.headers, "Content-Length")
     )
-    made = await tus.reserve(reservation)
-    headers = request.headers
+    headers, of_parts = request.headers, isinstance(creation.concat, Whole)
+    made = await tus.reserve(
+        reservation, None if of_parts else key_of(headers, caller)
+    )  # a whole is known by its parts
     await tus.note(made.upload, headers.get("upload-metadata", ""), headers.get("upload-concat", "").strip())
-    return made, rate_limit_headers(standings)
+    repeated = {"idempotent-replayed": "true"} if made.repeated else {}
+    return made, {**rate_limit_headers(standings), **repeated}
 
 
 async def _made_of_parts(
