@@ -12,6 +12,7 @@ import samples
 from postgres import passable_directory
 from product import Product, start_product
 from receiver import Answering, Receiver, running_receiver
+from tintype_client import SourceFailed, Tintype
 
 IMAGES = "/api/v1/images"
 PICTURE = samples.jpeg(40, 30, seed=77)
@@ -41,6 +42,18 @@ def product(receiver: Receiver) -> Iterator[Product]:
 
 def imported(product: Product, url: str, **fields: object) -> httpx.Response:
     return product.client.post(IMAGES, json={"source_url": url, **fields})
+
+
+def test_the_python_client_has_a_picture_fetched_and_says_what_is_wrong_with_its_source(
+    product: Product, receiver: Receiver
+) -> None:
+    url = receiver.answer("/client.jpg", Answering(pieces=(PICTURE,)))
+    with Tintype(product.base_url, product.api_key) as client:
+        image = client.from_url(url, title="Fetched", attach_to=("page", "1"))
+        assert (image.ready, image.title, image.attached_to) == (True, "Fetched", ("page", "1"))
+        with pytest.raises(SourceFailed) as failed:
+            client.from_url("http://there-is-no.invalid/cat.jpg")
+    assert failed.value.code == "source.unreachable"
 
 
 def kept(product: Product) -> tuple[set[str], list[tuple[object, ...]]]:

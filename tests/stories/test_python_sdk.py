@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Literal
 
 import httpx
 import pytest
@@ -82,9 +83,12 @@ def test_the_same_key_is_the_same_image(client: Tintype) -> None:
         client.upload(samples.jpeg(seed=8), idempotency_key="order-4711")
 
 
-def test_what_nobody_uploaded_is_deleted_by_the_token_that_came_with_it(product: Product) -> None:
+@pytest.mark.parametrize("method", ["direct", "multipart"])
+def test_what_nobody_uploaded_is_deleted_by_the_token_that_came_with_it(
+    product: Product, method: Literal["direct", "multipart"]
+) -> None:
     with Tintype(product.base_url, "") as nobody:
-        image = nobody.upload(JPEG, visibility="private")
+        image = nobody.upload(JPEG, visibility="private", method=method)
         assert image.ready
         assert image.read_token is not None
         nobody.delete(image)
@@ -106,6 +110,40 @@ def test_refusals_are_exceptions_of_their_own(client: Tintype, product: Product)
         client.upload(b"")
     with Tintype(product.base_url, "ttk_wrong") as wrong, pytest.raises(tintype_client.AuthenticationError):
         wrong.upload(JPEG)
+
+
+@pytest.mark.parametrize("method", ["put", "multipart", "tus"])
+def test_a_link_takes_one_file_from_somebody_without_a_key(
+    client: Tintype, product: Product, photo: Path, method: Literal["put", "multipart", "tus"]
+) -> None:
+    link = client.create_upload(len(JPEG), method=method, content_type="image/jpeg", title="By link", filename="a.jpg")
+    with Tintype(product.base_url, "") as somebody:
+        image = somebody.upload_to(link, photo)
+    assert (image.id, image.title, image.ready) == (link.image_id, "By link", True)
+    assert client.complete_upload(link).ready, "it may be said again"
+
+
+def test_a_link_for_a_browser_is_completed_by_who_reserved_it(client: Tintype) -> None:
+    digest = hashlib.sha256(JPEG).hexdigest()
+    link = client.create_upload(len(JPEG), sha256=digest, visibility="private")
+    assert httpx.request(link.http_method, link.url, headers=link.headers, content=JPEG).is_success
+    image = client.complete_upload(link)
+    assert (image.state, image.visibility, image.source_sha256) == ("ready", "private", digest)
+
+
+def test_a_link_that_was_given_up_takes_nothing(client: Tintype) -> None:
+    link = client.create_upload(len(JPEG))
+    client.abort_upload(link)
+    with pytest.raises(tintype_client.UploadExpired):
+        client.upload_to(link, JPEG)
+    with pytest.raises(tintype_client.UploadExpired):
+        client.complete_upload(link)
+
+
+def test_what_is_found_to_be_no_image_after_it_arrived_is_raised_with_its_reason(client: Tintype) -> None:
+    with pytest.raises(tintype_client.ImageRejected) as rejected:
+        client.upload(JPEG[: len(JPEG) // 2], method="put")
+    assert rejected.value.reason == "image.malformed"
 
 
 # Everything else

@@ -15,6 +15,7 @@ from reserving import UPLOADS, abort, complete, look, number, reserve, send, sen
 from resumable import TUS, VERSION, begin, committed, offset_of, send_and_break_off
 from resumable import send as patch
 from s3_server import Bucket, S3Server
+from tintype_client import Progress, Tintype
 
 PART: Final = 8 * 2**20
 
@@ -77,6 +78,20 @@ def test_a_resumable_upload_waits_in_the_store_segment_by_segment(product: Produ
     image = committed(product, made.headers["tintype-image"])
     assert (image["state"], image["source_sha256"]) == ("ready", hashlib.sha256(data).hexdigest())
     assert eventually(lambda: not bucket.keys("staging/"))
+
+
+def test_the_python_client_sends_files_straight_to_the_store_and_goes_on_there(product: Product) -> None:
+    data = photo(936, PART + 2**20)
+    before = product.metric("tintype_upload_bytes_total")
+    with Tintype(product.base_url, product.api_key) as client:
+        images = [client.upload(data, method="put"), client.upload(data, method="multipart")]
+        link = client.create_upload(len(data), method="multipart")
+        assert httpx.put(link.parts[0].url, content=data[:PART]).is_success
+        told: list[Progress] = []
+        images.append(client.upload_to(link, data, on_progress=told.append))
+    assert {(image.state, image.source_sha256) for image in images} == {("ready", hashlib.sha256(data).hexdigest())}
+    assert told[0].sent == PART, "the part that is there is not sent again"
+    assert product.metric("tintype_upload_bytes_total") == before
 
 
 def test_what_is_not_there_or_not_as_announced_is_found_at_completion(product: Product) -> None:

@@ -135,6 +135,10 @@ class UploadExpired(ApiError):
     """The upload took longer than the server waits for one, or was aborted. Begin again."""
 
 
+class SourceFailed(ApiError):
+    """The URL that was to be fetched gave no file: it cannot be reached, refused, or was too slow."""
+
+
 class ImageRejected(TintypeError):
     """The bytes arrived, and turned out to be no image that can be shown; `reason` is a code as of `ApiError`."""
 
@@ -170,6 +174,10 @@ BY_CODE: Final[Mapping[str, type[ApiError]]] = {
     "quota.exceeded": QuotaExceeded,
     "rate_limited": RateLimited,
     "storage.full": StorageFull,
+    "source.unreachable": SourceFailed,
+    "source.refused": SourceFailed,
+    "source.too_slow": SourceFailed,
+    "source.incomplete": SourceFailed,
 }
 """What a code becomes where the status alone says too little."""
 
