@@ -1,12 +1,14 @@
 """Chooses where blobs and staged bytes lie, and opens them with the keys that the settings name."""
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 from tintype.adapters.blob_key_record import BlobKeyRefused, KeyRecord, admit, read_record, write_record
 from tintype.adapters.blob_keys import KeyRing
 from tintype.adapters.blobs_encrypted import EncryptedBlobStore
 from tintype.adapters.blobs_local import LocalBlobStore
+from tintype.adapters.blobs_mirrored import MirroredBlobStore
 from tintype.adapters.staging_local import LocalStaging
 from tintype.adapters.staging_sealed import SealedStaging
 from tintype.ports.blobs import BlobStore
@@ -22,6 +24,12 @@ def blob_place(settings: Settings) -> BlobPlace:
     return place_of(settings.blobs_url) if settings.blobs_url else Directory(settings.data / "blobs")
 
 
+def blob_places(settings: Settings) -> tuple[BlobPlace, ...]:
+    """Return every place that has blobs: one, or two while they move."""
+    mirror = settings.blobs_mirror_url
+    return (blob_place(settings), place_of(mirror)) if mirror else (blob_place(settings),)
+
+
 def local_root(settings: Settings) -> Path | None:
     """Return the directory of the blobs, None when they lie elsewhere."""
     place = blob_place(settings)
@@ -34,11 +42,25 @@ def blob_store(settings: Settings) -> BlobStore:
     Raises `BlobKeyRefused` when its blobs are encrypted with a key that is not among those of the settings, and
     `NoCredentials`.
     """
-    place = blob_place(settings)
-    if not isinstance(place, Directory):
-        _refuse_keys(settings)
-        return _remote_store(settings, place)
-    return encrypted_store(settings) if key_ring(settings) else LocalBlobStore(admit_plain(settings))
+    both = both_stores(settings)
+    return MirroredBlobStore(both.first, both.second) if both else _store_at(settings, blob_place(settings))
+
+
+@dataclass(frozen=True, slots=True)
+class BothStores:
+    """The store that counts, its mirror, and where they are."""
+
+    first: BlobStore
+    second: BlobStore
+    places: tuple[BlobPlace, BlobPlace]
+
+
+def both_stores(settings: Settings) -> BothStores | None:
+    """Return both stores while blobs move from one to the other, None otherwise. Raises as `blob_store`."""
+    if settings.blobs_mirror_url is None:
+        return None
+    places = blob_place(settings), place_of(settings.blobs_mirror_url)
+    return BothStores(_store_at(settings, places[0]), _store_at(settings, places[1]), places)
 
 
 def direct_uploads(blobs: BlobStore) -> DirectUploads | None:
@@ -62,9 +84,7 @@ def lead_away(settings: Settings, blobs: BlobStore) -> LeadAway | None:
 
 def encrypted_store(settings: Settings) -> EncryptedBlobStore:
     """Return the store that reads and writes with the keys of the settings. Raises `BlobKeyRefused`."""
-    keys = key_ring(settings) or KeyRing(None)
-    root = _root(settings)
-    return EncryptedBlobStore(root, keys, accept_clear=admit(root, keys).clear)
+    return _encrypted_at(_root(settings), key_ring(settings) or KeyRing(None))
 
 
 def staging(settings: Settings) -> Staging:
@@ -75,14 +95,14 @@ def staging(settings: Settings) -> Staging:
 
 def admit_keys(settings: Settings) -> None:
     """Raise `BlobKeyRefused` or `NoCredentials` unless every blob can be read with what the settings say."""
-    place = blob_place(settings)
-    if not isinstance(place, Directory):
-        _refuse_keys(settings)
+    for place in blob_places(settings):
+        if isinstance(place, Directory):
+            keys = key_ring(settings)
+            admit(place.path, keys) if keys else admit_plain(place.path)
+        else:
+            _refuse_keys(settings)
         if isinstance(place, S3Bucket):
             s3_credentials()
-        return
-    keys = key_ring(settings)
-    admit(place.path, keys) if keys else admit_plain(settings)
 
 
 def key_ring(settings: Settings) -> KeyRing | None:
@@ -95,9 +115,8 @@ def key_ring(settings: Settings) -> KeyRing | None:
     return KeyRing(given.key, given.old_keys)
 
 
-def admit_plain(settings: Settings) -> Path:
-    """Return the directory of blobs that are all in clear. Raises `BlobKeyRefused` for any other."""
-    root = _root(settings)
+def admit_plain(root: Path) -> Path:
+    """Return the directory, whose blobs are all in clear. Raises `BlobKeyRefused` for any other."""
     if read_record(root) is not None:
         admit(root, KeyRing(None))
     return root
@@ -124,8 +143,22 @@ def _root(settings: Settings) -> Path:
     return root
 
 
+def _store_at(settings: Settings, place: BlobPlace) -> BlobStore:
+    if isinstance(place, Directory):
+        keys = key_ring(settings)
+        return _encrypted_at(place.path, keys) if keys else LocalBlobStore(admit_plain(place.path))
+    _refuse_keys(settings)
+    return _remote_store(settings, place)
+
+
+def _encrypted_at(root: Path, keys: KeyRing) -> EncryptedBlobStore:
+    return EncryptedBlobStore(root, keys, accept_clear=admit(root, keys).clear)
+
+
 def _refuse_keys(settings: Settings) -> None:
-    if settings.encryption.key or settings.encryption.old_keys:
+    """Raise `BlobKeyRefused` when there is a key, and no directory whose blobs it may be for."""
+    has_directory = any(isinstance(place, Directory) for place in blob_places(settings))
+    if not has_directory and (settings.encryption.key or settings.encryption.old_keys):
         raise BlobKeyRefused(
             "TINTYPE_BLOB_KEY encrypts images on the local disk, and TINTYPE_BLOBS_URL names a bucket: have the bucket "
             "encrypt them, and unset the key."

@@ -37,7 +37,12 @@ ENCRYPT_HELP = (
     "docs/encryption.md says how, and how to change keys."
 )
 
-NEEDS_BLOB_KEY = frozenset({"serve", "doctor", "gc", "verify", "encrypt-blobs"})
+MOVE_HELP = (
+    "Copies every image, by its SHA-256, from one of the places that blobs_url and blobs_mirror_url name to the other "
+    "one, while the product runs and writes to both. Interrupted, it goes on where it was. The steps: docs/storage.md."
+)
+
+NEEDS_BLOB_KEY = frozenset({"serve", "doctor", "gc", "verify", "encrypt-blobs", "move-blobs"})
 """Commands that open images; what they start or do has the key from them."""
 
 SETTING_FLAGS = ("host", "port", "data", "role", "api_processes", "workers", "renderers")
@@ -77,6 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "signing-key": _signing_key,
         "encrypt-blobs": _encrypt_blobs,
         "webhook": _webhook,
+        "move-blobs": _move_blobs,
     }[options.command]
     return command(settings, options)
 
@@ -129,9 +135,11 @@ def _parser() -> argparse.ArgumentParser:
     encrypt.add_argument(
         "--off", action="store_true", help="write them in clear; the key stands in TINTYPE_BLOB_KEY_OLD"
     )
+    move = commands.add_parser("move-blobs", help="move images to another place", description=MOVE_HELP)
+    move.add_argument("--to", required=True, metavar="URL", help="as in the settings: file:///srv/images, s3://bucket…")
     signing = _signing_key_parser(commands)
     of_tenants = (tenant, key, quota, audit, signing, _webhook_parser(commands))
-    for command in (serve, migrate, doctor, jobs, reprocess, garbage, verify, encrypt, *of_tenants):
+    for command in (serve, migrate, doctor, jobs, reprocess, garbage, verify, encrypt, move, *of_tenants):
         command.add_argument("--data", help="data directory (./data)")
         command.add_argument("--config", type=Path, help="settings file (./tintype.toml)")
     for name in ("run-api", "run-worker", "run-redirect"):  # what `serve` starts; not for people
@@ -440,6 +448,16 @@ def _encrypt_blobs(settings: Settings, options: argparse.Namespace) -> int:
 
     try:
         return encrypt_blobs(settings, _say, _complain, off=options.off)
+    except CannotStart as error:
+        return _fail(str(error))
+
+
+def _move_blobs(settings: Settings, options: argparse.Namespace) -> int:
+    from tintype.move_commands import move_blobs
+    from tintype.supervisor import CannotStart
+
+    try:
+        return move_blobs(settings, options.to, _say, _complain)
     except CannotStart as error:
         return _fail(str(error))
 

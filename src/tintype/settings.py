@@ -162,6 +162,8 @@ class Settings:
     database_url: str | None = field(repr=False)
     database_owner_url: str | None = field(repr=False)
     blobs_url: str | None = field(repr=False)
+    blobs_mirror_url: str | None = field(repr=False)
+    """A second place, which has everything, too, while blobs move to it or from it."""
     secret_key: str | None = field(repr=False)
     secret_key_old: tuple[str, ...] = field(repr=False)
     """Earlier ones, under which secrets in the database may still be sealed."""
@@ -307,6 +309,7 @@ def _build(read: Reader) -> Settings:
         database_url=database_url,
         database_owner_url=read.read("database_owner_url", postgres_url, None),
         blobs_url=read.read("blobs_url", blobs_url, None),
+        blobs_mirror_url=read.read("blobs_mirror_url", blobs_url, None),
         secret_key=read.read("secret_key", secret, None),
         secret_key_old=read.read("secret_key_old", old_secrets, no_secrets),
         anonymous_uploads=read.read("anonymous_uploads", switch, True),

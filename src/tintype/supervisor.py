@@ -43,7 +43,7 @@ from tintype.db.pool import SESSION_OPTIONS
 from tintype.db.setup import allow_login, create_setup_link, ensure_default_tenant
 from tintype.domain.tenant import DEFAULT_SLUG
 from tintype.domain.tokens import Token
-from tintype.settings import SECRET_KEY_FILE, Settings
+from tintype.settings import SECRET_KEY_FILE, BadSettings, Settings, load_settings
 from tintype.settings_blobs import NoCredentials
 from tintype.telemetry.metrics import DIRECTORY_VARIABLE
 from tintype.telemetry.metrics_directory import MetricsDirectory
@@ -109,6 +109,8 @@ class _Child:
     started: float = 0.0
     pause: float = FIRST_PAUSE_SECONDS
     due: float = field(default=0.0)
+    leaving: bool = False
+    """Told to make way for a new one."""
 
 
 class Supervisor:
@@ -120,7 +122,7 @@ class Supervisor:
         self._environment = dict(environment)
         self._say = say
         self._stop = threading.Event()
-        self._new_certificate = threading.Event()
+        self._reload = threading.Event()
         self._postgres: EmbeddedPostgres | None = None
         self._database_due = 0.0
         self._metrics: MetricsDirectory | None = None
@@ -131,8 +133,7 @@ class Supervisor:
         """Start everything, watch over it, and end it in order; `CannotStart` when it cannot be started."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
-        if self._settings.tls.certificate is not None:
-            signal.signal(signal.SIGHUP, self._on_hangup)
+        signal.signal(signal.SIGHUP, self._on_hangup)
         try:
             with explained(), DataDirectoryLock(self._settings.data):
                 self._run()
@@ -153,7 +154,7 @@ class Supervisor:
         self._stop.set()
 
     def _on_hangup(self, _number: int, _frame: FrameType | None) -> None:
-        self._new_certificate.set()
+        self._reload.set()
 
     def _prepare(self) -> _First | None:
         """Make database, keys and directories ready; return what the first start of a database makes."""
@@ -249,22 +250,38 @@ class Supervisor:
     def _watch(self) -> None:
         while not self._stop.wait(TICK_SECONDS):
             self._tend()
-            if self._new_certificate.is_set():
-                self._new_certificate.clear()
-                self._take_new_certificate()
+            if self._reload.is_set():
+                self._reload.clear()
+                self._take_over()
 
-    def _take_new_certificate(self) -> None:
-        """Have new API processes take over, which read the certificate again, unless it cannot be used."""
+    def _take_over(self) -> None:
+        """Have new processes take over, which read certificate and settings again, unless these cannot be used."""
         try:
             found = certificate_of(self._settings)
         except CertificateUnusable as error:
             self._log.error("certificate_not_taken", error=str(error))
             return
+        try:
+            self._admit_new_settings()
+        except (BadSettings, BlobKeyRefused, NoCredentials) as error:
+            self._log.error("settings_not_taken", error=str(error))
+            return
         for child in self._children:
-            if child.name == "api" and child.process is not None:
+            if child.process is None or child.name == "redirect":
+                continue
+            if child.name == "api":
                 child.process.send_signal(signal.SIGHUP)
+            else:  # a worker ends its jobs, or leaves them to another one, and is started again
+                child.leaving = True
+                child.process.terminate()
         if found is not None:
             self._log.info("certificate_taken", expires=found.expires.isoformat())
+        self._log.info("settings_taken")
+
+    def _admit_new_settings(self) -> None:
+        """Raise `BadSettings`, `BlobKeyRefused` or `NoCredentials` when new processes could not start."""
+        named = self._environment.get("TINTYPE_CONFIG")
+        admit_keys(load_settings(file=Path(named) if named else None, environment=self._environment, flags={}))
 
     def _tend(self) -> None:
         if self._postgres is not None:
@@ -288,6 +305,8 @@ class Supervisor:
         if child.process is None:
             if now >= child.due:
                 self._start(child)
+        elif child.process.poll() is not None and child.leaving:
+            child.leaving, child.due, child.process = False, now, None
         elif child.process.poll() is not None:
             self._log.error("child_ended", child=child.name, status=child.process.returncode)
             child.pause = FIRST_PAUSE_SECONDS if now - child.started > STABLE_SECONDS else child.pause * 2

@@ -20,6 +20,7 @@ from s3_server import S3Server
 from tintype.adapters.blob_keys import KeyRing
 from tintype.adapters.blobs_encrypted import EncryptedBlobStore
 from tintype.adapters.blobs_local import LocalBlobStore
+from tintype.adapters.blobs_mirrored import MirroredBlobStore
 from tintype.adapters.blobs_s3 import S3BlobStore
 from tintype.adapters.staging_local import LocalStaging
 from tintype.domain.keys import original_key
@@ -86,6 +87,15 @@ def s3(directory: Path, server: S3Server) -> Iterator[Stored]:
     store.close()
 
 
+@contextmanager
+def mirrored(directory: Path) -> Iterator[Stored]:
+    first, second = directory / "first", directory / "second"
+    stores = LocalBlobStore(first), LocalBlobStore(second)
+    yield Stored(MirroredBlobStore(*stores), lambda key: flip_byte(first / key), has_paths=False, many=120)
+    for store in stores:
+        store.close()
+
+
 Make = Callable[[Path], AbstractContextManager[Stored]]
 
 
@@ -93,10 +103,10 @@ def make_of(name: str, request: pytest.FixtureRequest) -> Make:
     if name == "s3":
         server: S3Server = request.getfixturevalue("s3_server")
         return lambda directory: s3(directory, server)
-    return {"local": local, "encrypted": encrypted}[name]
+    return {"local": local, "encrypted": encrypted, "mirrored": mirrored}[name]
 
 
-STORES = ("local", "encrypted", "s3")
+STORES = ("local", "encrypted", "mirrored", "s3")
 
 
 @pytest.fixture(scope="module")

@@ -37,16 +37,20 @@ would keep everybody else out."""
 RESPAWN_SECONDS: Final = 0.5
 """A process that dies at once is not started more often than this."""
 
+TAKE_OVER_SECONDS: Final = 5.0
+"""How long after a new process was started on SIGHUP the old one goes: by then it has loaded the application and
+listens, so nobody is refused. Granian waits for its `respawn_interval`."""
+
 
 def serve(
     target: str, *, host: str, port: int, processes: int, certificate: Path | None = None, key: Path | None = None
 ) -> None:
     """Serve the ASGI application that the factory `target` makes, in so many processes, until SIGTERM.
 
-    With a certificate by TLS 1.2 or 1.3 alone; on SIGHUP new processes take over, which read it again.
+    With a certificate by TLS 1.2 or 1.3 alone; on SIGHUP new processes take over, which read it and the settings again.
     """
     _allow_open_files()
-    Granian(
+    server = Granian(
         target,
         factory=True,
         interface=Interfaces.ASGI,
@@ -66,7 +70,13 @@ def serve(
         ssl_cert=certificate,
         ssl_key=key,
         ssl_protocol_min=SSLProtocols.tls12,
-    ).serve()
+    )
+
+    def wait_for_the_new() -> None:
+        server.respawn_interval = TAKE_OVER_SECONDS
+
+    server.on_reload(wait_for_the_new)
+    server.serve()
 
 
 def call_on_stop(callback: Callable[[], None]) -> None:
