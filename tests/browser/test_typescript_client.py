@@ -44,10 +44,16 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def product() -> Iterator[Product]:
-    """Give a product that may fetch from itself."""
+def hook_port() -> int:
+    """Give the port of a receiver of webhooks."""
+    return free_port()
+
+
+@pytest.fixture(scope="module")
+def product(hook_port: int) -> Iterator[Product]:
+    """Give a product that may fetch from itself, and call the receiver."""
     port = free_port()
-    environment = {"TINTYPE_OUTGOING__ALLOW": "127.0.0.1", "TINTYPE_OUTGOING__PORTS": f"80,443,{port}"}
+    environment = {"TINTYPE_OUTGOING__ALLOW": "127.0.0.1", "TINTYPE_OUTGOING__PORTS": f"80,443,{port},{hook_port}"}
     with (
         passable_directory() as directory,
         start_product(directory / "data", environment=environment, port=port) as running,
@@ -55,13 +61,14 @@ def product() -> Iterator[Product]:
         yield running
 
 
-def test_the_client_does_in_node_what_it_promises(product: Product, pictures: Path) -> None:
+def test_the_client_does_in_node_what_it_promises(product: Product, pictures: Path, hook_port: int) -> None:
     done = run_node(
         "e2e/node.test.js",
         environment={
             "TINTYPE_URL": product.base_url,
             "TINTYPE_API_KEY": product.api_key,
             "PICTURES": str(pictures),
+            "HOOK_PORT": str(hook_port),
         },
     )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -5,10 +5,22 @@
 
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
+import { once } from "node:events";
 import { readFile, stat } from "node:fs/promises";
+import { createServer } from "node:http";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { Gone, ImageRejected, InvalidRequest, NotFound, Tintype, UnsupportedFormat, uploadTo } from "@tintype/client";
+import {
+  Gone,
+  ImageRejected,
+  InvalidRequest,
+  NotFound,
+  Tintype,
+  UnsupportedFormat,
+  uploadTo,
+  verifyWebhook,
+  WebhookInvalid,
+} from "@tintype/client";
 import { Cutter } from "./cutter.js";
 
 const { TINTYPE_URL: url, TINTYPE_API_KEY: apiKey, PICTURES: pictures } = process.env;
@@ -128,6 +140,30 @@ test("an image is looked at, listed, changed, shown to others, replaced, deleted
   assert.equal((await client.restore(id)).state, "ready");
   await client.delete(id, { purge: true });
   await assert.rejects(client.get(id), Gone);
+});
+
+test("a webhook of the server is genuine, and one that was changed is not", async () => {
+  const receiver = createServer().listen(Number(process.env.HOOK_PORT), "127.0.0.1");
+  try {
+    const headers = { authorization: `Bearer ${apiKey}`, "content-type": "application/json" };
+    const body = JSON.stringify({ url: `http://127.0.0.1:${process.env.HOOK_PORT}/`, events: ["image.ready"] });
+    const made = await fetch(`${url}/api/v1/webhooks`, { method: "POST", headers, body });
+    assert.equal(made.status, 201);
+    const { id: hook, secret } = await made.json();
+    const called = once(receiver, "request");
+    const { id } = await client.upload(PHOTO);
+    const [request, response] = await called;
+    const sent = Buffer.concat(await request.toArray());
+    response.end();
+    const event = await verifyWebhook(sent, request.headers, secret);
+    assert.deepEqual([event.type, event.data.id], ["image.ready", id]);
+    const changed = sent.toString().replace("ready", "READY");
+    await assert.rejects(verifyWebhook(changed, request.headers, secret), WebhookInvalid);
+    await fetch(`${url}/api/v1/webhooks/${hook}`, { method: "DELETE", headers });
+  } finally {
+    receiver.close();
+    receiver.closeAllConnections();
+  }
 });
 
 test("a stranger deletes their own image by the token that it brought", async () => {
