@@ -219,14 +219,23 @@ async def test_after_a_change_of_the_server_key_everything_is_sealed_anew_and_th
                 "INSERT INTO signing_keys (tenant, kid, state, secret) VALUES (%s, %s, %s, %s)",
                 [tenant, kid, "signing" if kid == "old00001" else "verifying", sealer.seal(b"key", place, tenant, kid)],
             )
+        old, rotated = (Sealer(OLD).seal(secret, "webhooks", tenant, 7) for secret in (b"before", b"now"))
+        connection.execute(
+            """INSERT INTO webhooks (tenant, id, url, events, secret, old_secret, old_secret_until)
+               VALUES (%s, 7, 'https://a.example/', '{*}', %s, %s, now())""",
+            [tenant, rotated, old],
+        )
     async with opened(owner.url) as database:
         reseal = ResealSecrets(database=database, sealer=Sealer(NEW, OLD))
         report = await reseal()
-        assert report == {"resealed": 2, "unreadable": 1}
+        assert report == {"resealed": 4, "unreadable": 1}
         assert await reseal() == {"resealed": 0, "unreadable": 1}
         owner.factor = SecondFactor(database=database, clock=owner.clock, sealer=Sealer(NEW), limits=LIMITS)
         await owner.check(owner.code())
     with psycopg.connect(owner.url, options="-c search_path=tintype") as connection:
         row = connection.execute("SELECT secret FROM signing_keys WHERE kid = 'old00001'").fetchone()
+        hook = connection.execute("SELECT secret, old_secret FROM webhooks WHERE id = 7").fetchone()
     assert row is not None
     assert Sealer(NEW).open(row[0], place, tenant, "old00001") == b"key"
+    assert hook is not None
+    assert [Sealer(NEW).open(secret, "webhooks", tenant, 7) for secret in hook] == [b"now", b"before"]
