@@ -9,10 +9,12 @@ from typing import Final
 
 import pytest
 
+import samples
 from audit import audit, settle, verify, work_left
 from disks import MiB, full, small_disk
 from image_stories import ImageStories
 from product import Product, eventually, start_product
+from reserving import abort, reserve, send
 from sabotage import sabotaged
 from uploading import PURGED, Acknowledged, Ledger, uploading
 
@@ -63,14 +65,19 @@ def fill_up_under_load(product: Product, disk: Path, ledger: Ledger) -> None:
     """Have clients work while the disk is full, and until uploads are taken again."""
     viewed, deleted = reserved(product, ledger), reserved(product, ledger)
     refused = ledger.answers["POST 507"]
+    photo = samples.jpeg(40, 30, seed=secrets.randbits(32)) + bytes(MiB)
+    promised = reserve(product.client, photo)
     with uploading(product.base_url, product.api_key, clients=CLIENTS, seed=secrets.randbelow(10**6), ledger=ledger):
         with full(disk):
             assert eventually(lambda: ledger.answers["POST 507"] >= refused + REFUSALS, within=SLOW_SECONDS)
+            assert send(promised, photo).status_code == 507
             assert product.stranger.get(viewed.answer["url"]).status_code == 200
             assert product.client.delete(f"/api/v1/images/{deleted.id}?purge=true").status_code == 204
             assert product.stranger.get(deleted.answer["url"]).status_code == 410
         taken = ledger.answers["POST 201"]
         assert eventually(lambda: ledger.answers["POST 201"] > taken, within=RECOVERED_SECONDS)
+    assert eventually(lambda: send(promised, photo).status_code == 200, within=RECOVERED_SECONDS)
+    assert abort(product, promised).status_code == 204
 
 
 def reserved(product: Product, ledger: Ledger) -> Acknowledged:
