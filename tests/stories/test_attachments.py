@@ -124,6 +124,18 @@ def test_of_many_sent_and_attached_at_once_one_is_left(product: Product, anna: S
     assert live == product.query("SELECT image FROM attachments WHERE id = '9'")
 
 
+def test_a_purge_leaves_nothing_of_what_an_image_was_shown_of(product: Product, anna: SignedIn) -> None:
+    shown = "SELECT count(*) FROM attachments WHERE id = 'purged-1'"
+    image = anna.upload(samples.jpeg(seed=1740), kind="cover", attach_to="order:purged-1")
+    assert product.query(shown) == [(1,)]
+    assert anna.client.delete(f"{IMAGES}/{image['id']}", params={"purge": "true"}).status_code == 204
+    assert product.query(shown) == [(0,)]
+    replaced = anna.upload(samples.jpeg(seed=1741), kind="cover", attach_to="order:purged-1")
+    anna.upload(samples.jpeg(seed=1742), kind="cover", attach_to="order:purged-1")
+    assert anna.client.delete(f"{IMAGES}/{replaced['id']}", params={"purge": "true"}).status_code == 204
+    assert product.query(shown) == [(1,)]  # that is another's by now
+
+
 def test_which_one_somebody_shows_goes_with_their_account(product: Product) -> None:
     with signed_in(product) as somebody:
         somebody.upload(samples.jpeg(seed=1750), kind="cover", attach_to="order:5")

@@ -1,6 +1,6 @@
 """The one image of a kind that an owner shows of something of the tenant's, in the owner's bucket.
 
-A row may go on naming an image that is in the trash or purged: whoever is sent next takes its place.
+A row may go on naming an image that is in the trash: whoever is sent next takes its place.
 """
 
 from tintype.db.pool import Connection
@@ -50,6 +50,23 @@ async def take_over(connection: Connection, slot: Slot, *, tenant: int, image: i
         [image, *_key(slot, tenant), before],
     )
     return await cursor.fetchone() is not None
+
+
+async def forget_image(connection: Connection, slot: Slot, *, tenant: int, image: int) -> None:
+    """Empty the slot if it names this image, which is about to be purged.
+
+    Whoever holds the slot replaces the image anyway, and waits for its lock, which the caller has: nobody waits here.
+    """
+    key = _key(slot, tenant)
+    await connection.execute(
+        """WITH free AS (
+               SELECT image FROM attachments
+               WHERE bucket = %s AND tenant = %s AND owner = %s AND type = %s AND id = %s AND kind = %s AND image = %s
+               FOR UPDATE SKIP LOCKED)
+           DELETE FROM attachments a USING free
+           WHERE a.bucket = %s AND a.tenant = %s AND a.owner = %s AND a.type = %s AND a.id = %s AND a.kind = %s""",
+        [*key, image, *key],
+    )
 
 
 def _key(slot: Slot, tenant: int) -> list[object]:

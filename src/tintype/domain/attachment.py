@@ -140,10 +140,15 @@ def place_of(image: Image) -> Place | None:
 
 def slot_of(image: Image, kind: UploadKind | None) -> Slot | None:
     """Return what the image is the one of, None for one of many. A kind that is not known any more says nothing."""
+    return slot_named_by(image) if kind is not None and kind.one_per_owner else None
+
+
+def slot_named_by(image: Image) -> Slot | None:
+    """Return what the image may be the one of, if its kind is or was one of those; None when it can be of nothing."""
     attached, owner = image.attached_to, image.uploader
-    if kind is None or not kind.one_per_owner or attached is None or attached.type == ACCOUNT or owner is None:
+    if attached is None or attached.type == ACCOUNT or owner is None:
         return None
-    return Slot(owner, attached.type, attached.id, kind.name, of_account=image.owner is not None)
+    return Slot(owner, attached.type, attached.id, image.kind, of_account=image.owner is not None)
 
 
 def refused(sentence: str) -> Problem:

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from tintype.db.attachments import forget_image
 from tintype.db.audit import record
 from tintype.db.blobs import delete_blob, delete_refs, lock_blob_for_purge, prove_lock
 from tintype.db.dead_letters import delete_dead_jobs_of_image
@@ -32,6 +33,7 @@ from tintype.db.purges import Cause, insert_purge
 from tintype.db.usage import count_usage
 from tintype.db.variants import VariantRow, list_variants
 from tintype.db.views import delete_views
+from tintype.domain.attachment import slot_named_by
 from tintype.domain.audit import NOBODY, Action, Entry, Requester, image_object
 from tintype.domain.change import ChangeRequest, refuse_if_held
 from tintype.domain.errors import Problem
@@ -156,6 +158,8 @@ class PurgeImage:
         purged_at = await empty_image(connection, image.id)
         purge = Purge(image.tenant, image.id, (image.sha256,), purged_at)
         await forget_answers(connection, tenant=image.tenant, image=image.id)
+        if (slot := slot_named_by(image)) is not None:
+            await forget_image(connection, slot, tenant=image.tenant, image=image.id)
         await delete_refs(connection, tenant=image.tenant, sha256=image.sha256, image=image.id)
         await delete_dead_jobs_of_image(connection, tenant=image.tenant, image=image.id)
         await enqueue_finish_purge(connection, purge)
