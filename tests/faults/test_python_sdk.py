@@ -122,16 +122,22 @@ def test_an_upload_that_is_stopped_leaves_nothing_behind(product: Product) -> No
     assert product.query("SELECT state FROM uploads ORDER BY id DESC LIMIT 1") == [("aborted",)]
 
 
-def test_a_command_that_was_killed_goes_on_where_it_was(product: Product, line: BreakingLine, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_a_command_that_was_ended_goes_on_where_it_was(
+    product: Product, line: BreakingLine, tmp_path: Path, number: signal.Signals
+) -> None:
     photo = tmp_path / "large.jpg"
     photo.write_bytes(LARGE)
     command = [*COMMAND, str(photo), "--url", line.url, "--method", "multipart", "--parallel", "1", "--json"]
     command += ["--state-dir", str(tmp_path / "state")]
     environment = {**os.environ, "TINTYPE_API_KEY": product.api_key}
     line.holds_after = PART + 500_000
-    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as killed:
+    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as killed:
         assert eventually(lambda: product.query(PARTS_UNDER_WAY) == [(1,)], within=30)
-        killed.send_signal(signal.SIGKILL)
+        killed.send_signal(number)
+        said = killed.communicate(timeout=10)[1]
+    assert killed.returncode == -number
+    assert (b"Run the same command again" in said) == (number == signal.SIGINT)
     line.expect()
     ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stderr) == (0, "")

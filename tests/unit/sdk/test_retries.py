@@ -89,6 +89,19 @@ def test_retry_after_may_be_a_time_by_the_servers_own_clock() -> None:
     assert retry_after({"retry-after": "soon"}) is None
 
 
+def test_whoever_asks_is_told_of_each_attempt_that_failed_and_may_end_it() -> None:
+    told: list[tuple[str, float]] = []
+    policy = RetryPolicy(draw=lambda: 1.0, on_retry=lambda error, seconds: told.append((str(error), seconds)))
+    MemoryDriver(scripted(Broken, problem(503, "unavailable"), answered(200))).run(persist(GET, policy))
+    assert told == [
+        ("https://images.example.org did not answer: reset by peer", 0.5),
+        ("It is unavailable. (unavailable)", 1.0),
+    ]
+    impatient = RetryPolicy(on_retry=lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        MemoryDriver(scripted(Broken)).run(persist(GET, impatient))
+
+
 def test_waits_are_spread_and_bounded() -> None:
     policy = RetryPolicy(attempts=20, draw=lambda: 0.0)
     assert policy.wait_before(2, None) == 0.25

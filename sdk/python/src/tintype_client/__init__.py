@@ -11,7 +11,11 @@
 
 from tintype_client.async_client import AsyncTintype
 from tintype_client.client import Tintype
+from tintype_client.core.fields import Fields
+from tintype_client.core.images import Changes, Filters, ReplaceOptions
+from tintype_client.core.options import SendOptions, UploadOptions
 from tintype_client.core.retries import RetryPolicy
+from tintype_client.core.staged import LinkOptions
 from tintype_client.errors import (
     ApiError,
     AuthenticationError,
@@ -48,10 +52,13 @@ __all__ = [
     "AsyncTintype",
     "Attachment",
     "AuthenticationError",
+    "Changes",
     "ChecksumMismatch",
     "Conflict",
     "ConnectionFailed",
     "FieldError",
+    "Fields",
+    "Filters",
     "Gone",
     "IdempotencyMismatch",
     "Image",
@@ -59,6 +66,7 @@ __all__ = [
     "ImageRejected",
     "ImageTooLarge",
     "InvalidRequest",
+    "LinkOptions",
     "NotFound",
     "NotReady",
     "PartUrl",
@@ -67,7 +75,9 @@ __all__ = [
     "Progress",
     "QuotaExceeded",
     "RateLimited",
+    "ReplaceOptions",
     "RetryPolicy",
+    "SendOptions",
     "SignedUrl",
     "SourceChanged",
     "SourceFailed",
@@ -78,6 +88,7 @@ __all__ = [
     "UnsupportedFormat",
     "UploadExpired",
     "UploadLink",
+    "UploadOptions",
     "Variant",
     "WebhookInvalid",
     "verify_webhook",

@@ -53,7 +53,7 @@ class AsyncTintype:
     async def upload(self, file: Uploadable, **options: Unpack[UploadOptions]) -> Image:
         """Return the image that the file became, ready to be shown unless `wait` says otherwise.
 
-        `file` is a path, bytes, or a file that is open for reading bytes.
+        `file` is a path, bytes, or a file that is open for reading bytes; `UploadOptions` tells of each option.
         """
         async with opened_in_thread(
             file, name=options.get("filename"), content_type=options.get("content_type")

@@ -88,16 +88,19 @@ class BlockingDriver:
         if not flows:
             return []
         halt = threading.Event()
-        with ThreadPoolExecutor(at_once, thread_name_prefix="tintype-client") as pool:
-            futures = [pool.submit(self.run, flow, halt) for flow in flows]
-            try:
-                for future in wait(futures, return_when=FIRST_EXCEPTION).done:
-                    future.result()
-                return [future.result() for future in futures]
-            except BaseException:
-                halt.set()
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
+        pool = ThreadPoolExecutor(at_once, thread_name_prefix="tintype-client")
+        futures = [pool.submit(self.run, flow, halt) for flow in flows]
+        patient = True
+        try:
+            for future in wait(futures, return_when=FIRST_EXCEPTION).done:
+                future.result()
+            return [future.result() for future in futures]
+        except KeyboardInterrupt:  # a line that hangs would hold up whoever wants to get away from it
+            patient = False
+            raise
+        finally:
+            halt.set()
+            pool.shutdown(wait=patient, cancel_futures=True)
 
 
 def _chunks(part: Slice, halt: threading.Event) -> Iterator[bytes]:

@@ -2,6 +2,8 @@
 
 import argparse
 import json
+import os
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,9 +15,10 @@ from tintype_client.client import Tintype
 from tintype_client.core.api import passes
 from tintype_client.core.fields import FIELDS, attachment
 from tintype_client.core.options import UploadOptions
+from tintype_client.core.retries import RetryPolicy
 from tintype_client.errors import ApiError, ConnectionFailed, NotReady, TintypeError
 from tintype_client.models import Image
-from tintype_client.progress_bar import ProgressBar
+from tintype_client.progress_bar import CLEAR, ProgressBar
 from tintype_client.settings import KEY_VARIABLE, URL_VARIABLE
 
 STANDARD_INPUT: Final = "-"
@@ -38,15 +41,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_args(arguments)
     try:
-        client = Tintype(options.url, state_dir=options.state_dir)
+        retries = RetryPolicy(on_retry=None if options.quiet else _tell_retry)
+        client = Tintype(options.url, retries=retries, state_dir=options.state_dir)
         wanted = _upload_options(options)
     except ValueError as error:
         parser.error(str(error))
     try:
         with client:
             return max(_upload(client, name, wanted, options) for name in options.files)
+    except BrokenPipeError:  # whoever read our output has gone, and Python would complain once more at the end
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123 -- open to the end of the process
+        return Exit.REFUSED
     except KeyboardInterrupt:
         _say("Interrupted." if options.no_resume else "Interrupted. Run the same command again to go on from here.")
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        signal.raise_signal(signal.SIGINT)  # so that a shell's loop over files ends, too; and no thread is waited for
         return Exit.INTERRUPTED
 
 
@@ -89,6 +98,12 @@ def _tell_error(name: str, error: Exception, *, as_json: bool) -> None:
     _say(f"{name}: {sentence}")
 
 
+def _tell_retry(error: TintypeError, seconds: float) -> None:
+    if sys.stderr.isatty():
+        sys.stderr.write(CLEAR)
+    _say(f"{error} Trying again in {max(1, round(seconds))} s.")
+
+
 def _status_of(error: Exception) -> Exit:
     passing = isinstance(error, ConnectionFailed | NotReady) or (isinstance(error, ApiError) and passes(error))
     return Exit.LATER if passing else Exit.REFUSED
@@ -126,7 +141,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--no-resume", action="store_true", help="keep nothing that a later run could go on from")
     parser.add_argument("--state-dir", metavar="DIR", help="where uploads under way are kept")
     parser.add_argument("--json", action="store_true", help="a line of JSON for each file, with all that is known")
-    parser.add_argument("-q", "--quiet", action="store_true", help="no progress")
+    parser.add_argument("-q", "--quiet", action="store_true", help="no progress, and no word of what is tried again")
     return parser
 
 

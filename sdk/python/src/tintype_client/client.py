@@ -56,7 +56,7 @@ class Tintype:
     def upload(self, file: Uploadable, **options: Unpack[UploadOptions]) -> Image:
         """Return the image that the file became, ready to be shown unless `wait` says otherwise.
 
-        `file` is a path, bytes, or a file that is open for reading bytes.
+        `file` is a path, bytes, or a file that is open for reading bytes; `UploadOptions` tells of each option.
         """
         with opened(file, name=options.get("filename"), content_type=options.get("content_type")) as source:
             return self._run(upload_of(self._api, source, options).run())

@@ -57,8 +57,8 @@ class ApiError(TintypeError):
         retry_after: float | None = None,
     ) -> None:
         """`retry_after`: in so many seconds it may succeed."""
-        named = "".join(f" {error.field}: {error.message}" for error in errors)
-        super().__init__(f"{detail}{named} ({code})")
+        named = " ".join(f"{error.field}: {error.message}" for error in errors)
+        super().__init__(f"{named or detail} ({code})")
         self.status = status
         self.code = code
         self.detail = detail

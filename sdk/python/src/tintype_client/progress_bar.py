@@ -11,7 +11,7 @@ LEAST_SECONDS: Final = 0.1
 """Between two drawings: a terminal over ssh should not be busier than the upload."""
 
 _BAR_CHARACTERS: Final = 24
-_CLEAR: Final = "\r\x1b[K"
+CLEAR: Final = "\r\x1b[K"
 _UNITS: Final = ("B", "kB", "MB", "GB", "TB")
 
 
@@ -33,7 +33,7 @@ class ProgressBar:
         if self._shown and (now - self._drawn >= LEAST_SECONDS or progress.phase != "sending"):
             self._drawn = now
             width = shutil.get_terminal_size().columns - 1
-            self._out.write(_CLEAR + self.line(progress, now - self._began)[:width])
+            self._out.write(CLEAR + self.line(progress, now - self._began)[:width])
             self._out.flush()
 
     def line(self, progress: Progress, seconds: float) -> str:
@@ -50,7 +50,7 @@ class ProgressBar:
 
     def __exit__(self, *_: object) -> None:
         if self._shown:
-            self._out.write(_CLEAR)
+            self._out.write(CLEAR)
             self._out.flush()
 
 

@@ -109,6 +109,8 @@ def wait_or_raise(policy: RetryPolicy, attempt: int, failure: ApiError | Connect
     seconds = policy.wait_before(attempt, asked)
     if seconds is None:
         raise failure
+    if policy.on_retry is not None:
+        policy.on_retry(failure, seconds)
     yield from pause(seconds)
 
 

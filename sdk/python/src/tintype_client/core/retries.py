@@ -6,6 +6,10 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Final
 
+from tintype_client.errors import TintypeError
+
+OnRetry = Callable[[TintypeError, float], object]
+
 PASSING: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 """Answers that may be another one in a moment. Every request that we repeat is safe to repeat."""
 
@@ -27,6 +31,8 @@ class RetryPolicy:
     longest_wait: float = 20.0
     longest_retry_after: float = 120.0
     """A server that asks for a longer wait than this is not waited for: the refusal is raised at once."""
+    on_retry: OnRetry | None = None
+    """Called before each wait with what went wrong and the seconds: to say so, or to raise what ends it."""
     draw: Callable[[], float] = random.random
     """From 0 to 1: many clients that lost the same server must not all come back in the same moment."""
 
