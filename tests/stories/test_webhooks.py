@@ -24,6 +24,7 @@ from receiver import Answering, Asked, Receiver, running_receiver
 from tintype.adapters.postgres_embedded import EmbeddedConfig, running_superuser_url
 from tintype.cli import main
 from tintype.db.pool import Database, DatabaseConfig
+from tintype.diagnosis.webhooks import webhook_deliveries
 from tintype.usecases.sweep_webhooks import SweepWebhooks
 
 HOOKS = "/api/v1/webhooks"
@@ -262,6 +263,11 @@ def test_what_is_given_up_is_seen_everywhere_and_can_be_sent_again(product: Prod
     assert hook.delivery(state="dead", attempts=3)["next_attempt_at"] is None
     assert [dead["id"] for dead in hook.deliveries(state="dead")] == [event]
     assert product.metric("tintype_webhook_dead") == 1
+    assert product.metric("tintype_webhook_attempts_total", state="dead") >= 1
+    assert product._superuser is not None
+    (finding,) = webhook_deliveries(product._superuser)
+    assert not finding.ok
+    assert "1 were given up" in finding.detail
     dead = command(product, "dead")
     assert event in dead
     assert "http.500" in dead

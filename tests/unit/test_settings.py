@@ -321,3 +321,20 @@ def test_a_worker_asks_this_machine_or_the_public_address_by_the_protocol_that_i
         "TINTYPE_PUBLIC_URL": "https://pictures.example/",
     }
     assert origin_url(load(environment=elsewhere)) == "https://pictures.example"
+
+
+def test_what_the_server_may_call_is_nothing_of_its_own_networks_unless_they_are_named(tmp_path: Path) -> None:
+    usual = load()
+    assert (usual.outgoing.allow, usual.outgoing.ports) == ((), frozenset({80, 443}))
+    assert sum(usual.webhooks.retries, timedelta()) > timedelta(days=1)
+    text = '[outgoing]\nallow = ["10.1.0.0/16", "fd00::7"]\nports = [443, 8443]\n[webhooks]\nretries = ["1s", "2m"]\n'
+    own = load(text, tmp_path=tmp_path)
+    assert (list(map(str, own.outgoing.allow)), own.outgoing.ports) == (
+        ["10.1.0.0/16", "fd00::7/128"],
+        frozenset({443, 8443}),
+    )
+    assert own.webhooks.retries == (timedelta(seconds=1), timedelta(minutes=2))
+    bad = {"OUTGOING__ALLOW": "intranet", "OUTGOING__PORTS": "0", "WEBHOOKS__RETRIES": "soon", "WEBHOOKS__KEEP": "1h"}
+    with pytest.raises(BadSettings) as caught:
+        load("", {f"TINTYPE_{name}": value for name, value in bad.items()})
+    assert len(caught.value.problems) == len(bad)
