@@ -34,7 +34,7 @@ from tintype.web.auth import Caller
 from tintype.web.body import AFTER_ANSWER_KEY, RequestBody
 from tintype.web.idempotency import key_of
 from tintype.web.images_api import UNSHARED, ApiRequest, ImagesApi
-from tintype.web.openapi import problems
+from tintype.web.openapi import RepeatableCreation, problems
 from tintype.web.rate_limit_fields import rate_limit_headers
 from tintype.web.receiving import receiving
 from tintype.web.tus_fields import part_reservation, reservation_of
@@ -94,6 +94,7 @@ async def describe(request: ApiRequest, tus: NamedDependency[TusApi]) -> Respons
     description="By tus 1.0.0, whose headers https://tus.io/protocols/resumable-upload tells. `Location` is where its"
     " bytes go, and the only credential that they need.",
     operation_id="createTusUpload",
+    operation_class=RepeatableCreation,
     responses=problems(401, 403, 404, 408, 409, 410, 412, 413, 415, 422, 429, 460, 503, 507),
 )
 async def begin(request: ApiRequest, tus: NamedDependency[TusApi]) -> Response[UploadJson]:
