@@ -313,6 +313,7 @@ def test_parts_are_made_one_and_asked_again_it_is_the_same(product: Product) -> 
     assert (before["images"] - after["images"], after["bytes"] <= before["bytes"]) == (1, True)
     again = product.client.post(TUS, headers=unfinished)
     assert (again.status_code, again.headers["location"]) == (201, made.headers["location"])
+    assert_problem(product.stranger.post(TUS, headers=unfinished), 404, "not_found")
     image = committed(product, made.headers["tintype-image"])
     assert (image["title"], image["source_sha256"]) == ("Whole", sha256(data))
     path = urlsplit(made.headers["location"]).path

@@ -12,6 +12,7 @@ from litestar import HttpMethod, Response, Router, delete, get, patch, post, rou
 from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath
 
+from tintype.domain.actor import Actor
 from tintype.domain.change import ChangeRequest
 from tintype.domain.errors import Code, Problem
 from tintype.domain.kind import UploadKind
@@ -134,9 +135,8 @@ async def _reserved(
         caller, reservation.size or read_number(request.headers, "Content-Length")
     )
     headers, of_parts = request.headers, isinstance(creation.concat, Whole)
-    made = await tus.reserve(
-        reservation, None if of_parts else key_of(headers, caller)
-    )  # a whole is known by its parts
+    key = None if of_parts else key_of(headers, caller)  # a whole is known by its parts
+    made = await tus.reserve(reservation, key)
     await tus.note(made.upload, headers.get("upload-metadata", ""), headers.get("upload-concat", "").strip())
     repeated = {"idempotent-replayed": "true"} if made.repeated else {}
     return made, {**rate_limit_headers(standings), **repeated}
@@ -149,6 +149,8 @@ async def _made_of_parts(
     parts = [tus.named(name) for name in whole.names]
     kind = reservation_of(creation, tenant.kinds, caller).kind
     before = await tus.concatenate.made_of(caller.tenant, parts, kind)
+    if before is not None and before.actor != _as_known_later(caller):  # its tokens are for who made it
+        raise no_upload()
     if before is not None:
         write, read = (derive_token(tus.server_key, purpose, before.id) for purpose in (Purpose.WRITE, Purpose.READ))
         return Reserved(before, write, read, repeated=True), {}
@@ -159,6 +161,11 @@ async def _made_of_parts(
         await tus.abort(tus.wish(made.upload))
         raise
     return made, allowances
+
+
+def _as_known_later(caller: Caller) -> Actor | None:
+    """Return the caller as an upload's row will have them (`Upload.actor`)."""
+    return Actor(caller.tenant, caller.actor.key, caller.actor.account) if caller.actor is not None else None
 
 
 def _announced(made: Reserved, now: Found, target: UploadTargetJson) -> UploadJson:
