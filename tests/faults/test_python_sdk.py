@@ -18,7 +18,7 @@ import samples
 import tintype_client
 from breaking_line import GOOD, BreakingLine, Plan, breaking_line_to
 from product import Product, eventually
-from tintype_client import AsyncTintype, Image, RetryPolicy, Tintype
+from tintype_client import AsyncTintype, ConnectionFailed, Image, RetryPolicy, Tintype
 
 PART: Final = 8 * 2**20
 SMALL: Final = samples.jpeg(seed=3) + bytes(300_000)
@@ -105,11 +105,19 @@ def test_a_server_that_asks_for_a_wait_gets_it(product: Product, line: BreakingL
 
 
 def test_a_server_that_is_away_is_named_after_the_last_attempt() -> None:
-    with (
-        Tintype("http://127.0.0.1:1", "", retries=RetryPolicy(attempts=2, first_wait=0.01)) as client,
-        pytest.raises(tintype_client.ConnectionFailed, match=r"^http://127\.0\.0\.1:1 did not answer"),
-    ):
+    soon, said = (
+        RetryPolicy(attempts=2, first_wait=0.01),
+        r"^http://127\.0\.0\.1:1 did not answer: Connection refused\.$",
+    )
+    with Tintype("http://127.0.0.1:1", "", retries=soon) as client, pytest.raises(ConnectionFailed, match=said):
         client.upload(SMALL)
+
+    async def beside_others() -> None:
+        async with AsyncTintype("http://127.0.0.1:1", "", retries=soon) as client:
+            await client.upload(SMALL)
+
+    with pytest.raises(ConnectionFailed, match=said):
+        asyncio.run(beside_others())
 
 
 def test_an_upload_that_is_stopped_leaves_nothing_behind(product: Product) -> None:

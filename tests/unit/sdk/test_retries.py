@@ -19,7 +19,7 @@ def test_a_broken_connection_is_tried_again_with_waits_that_double() -> None:
 
 def test_whoever_never_answers_is_given_up_and_named_without_the_query() -> None:
     driver = MemoryDriver(scripted(Broken, Broken, Broken))
-    with pytest.raises(errors.ConnectionFailed, match=r"^https://images\.example\.org did not answer: reset by peer$"):
+    with pytest.raises(errors.ConnectionFailed, match=r"^https://images\.example\.org did not answer: reset by peer"):
         driver.run(persist(GET, api(attempts=3).retries))
 
 
@@ -94,7 +94,7 @@ def test_whoever_asks_is_told_of_each_attempt_that_failed_and_may_end_it() -> No
     policy = RetryPolicy(draw=lambda: 1.0, on_retry=lambda error, seconds: told.append((str(error), seconds)))
     MemoryDriver(scripted(Broken, problem(503, "unavailable"), answered(200))).run(persist(GET, policy))
     assert told == [
-        ("https://images.example.org did not answer: reset by peer", 0.5),
+        ("https://images.example.org did not answer: reset by peer.", 0.5),
         ("It is unavailable. (unavailable)", 1.0),
     ]
     impatient = RetryPolicy(on_retry=lambda *_: 1 / 0)

@@ -1,5 +1,6 @@
 """HTTP by httpx, as both drivers use it: what a connection may take, and what counts as one that broke."""
 
+import os
 import ssl
 from collections.abc import Iterator
 from typing import Final
@@ -28,12 +29,25 @@ def plain(answer: httpx.Response) -> Response:
 
 def broken(error: httpx.TransportError) -> Broken | ConnectionFailed:
     """Return what the failure is to a flow: one that may pass, or one that another attempt cannot mend."""
-    sentence = str(error) or type(error).__name__
+    sentence = _sentence(error)
     if isinstance(error, httpx.UnsupportedProtocol) or any(
         isinstance(cause, ssl.SSLCertVerificationError) for cause in _causes(error)
     ):
         return ConnectionFailed(sentence)
     return Broken(sentence)
+
+
+def _sentence(error: httpx.TransportError) -> str:
+    if isinstance(error, httpx.TimeoutException):
+        return "it took too long"
+    said = (_said(cause) for cause in _causes(error) if isinstance(cause, OSError) and cause.strerror)
+    return next(said, str(error) or type(error).__name__)
+
+
+def _said(error: OSError) -> str:
+    if error.errno is not None and error.errno > 0:  # of asyncio the text is about its own calls
+        return os.strerror(error.errno)
+    return error.strerror or str(error)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

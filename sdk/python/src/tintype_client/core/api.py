@@ -149,7 +149,7 @@ def shown_image(response: Response) -> Image:
 
 def unreachable(url: str, broken: Broken) -> ConnectionFailed:
     """Return the exception for a server that does not answer. A signed URL's query is a secret: only its host shows."""
-    return ConnectionFailed(f"{origin(url)} did not answer: {broken}")
+    return ConnectionFailed(f"{origin(url)} did not answer: {str(broken).rstrip('.')}.")
 
 
 def file_headers(source: Source, sha256: bytes) -> dict[str, str]:
