@@ -27,12 +27,17 @@ default = yes
 max_header_size = 32768
 """
 
+FILTERS = (
+    *("catch_errors", "gatekeeper", "healthcheck", "listing_formats", "bulk", "s3api", "tempauth"),
+    *("copy", "slo", "dlo", "versioned_writes", "symlink"),
+)
+
 PROXY_CONF = """
 [DEFAULT]
 swift_dir = {directory}
 log_level = ERROR
 [pipeline:main]
-pipeline = catch_errors gatekeeper healthcheck listing_formats bulk s3api tempauth copy slo dlo proxy-server
+pipeline = {filters} proxy-server
 [app:proxy-server]
 use = egg:swift#proxy
 account_autocreate = true
@@ -60,6 +65,11 @@ cors_preflight_allow_origin = *
 use = egg:swift#tempauth
 user_test_tester = testing .admin
 user_test_reader = reading
+[filter:versioned_writes]
+use = egg:swift#versioned_writes
+allow_object_versioning = true
+[filter:symlink]
+use = egg:swift#symlink
 [filter:copy]
 use = egg:swift#copy
 [filter:slo]
@@ -107,7 +117,7 @@ def serve(directory: Path, port: int) -> None:
     (directory / "disk").mkdir()
     (directory / "swift.conf").write_text(SWIFT_CONF)
     proxy_conf = directory / "proxy.conf"
-    proxy_conf.write_text(PROXY_CONF.format(directory=directory, part=5 * 2**20))
+    proxy_conf.write_text(PROXY_CONF.format(directory=directory, part=5 * 2**20, filters=" ".join(FILTERS)))
     utils.set_swift_dir(str(directory))
     utils.validate_hash_conf()
     # Loaded now: they read the configuration when they are.

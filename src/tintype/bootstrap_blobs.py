@@ -68,6 +68,12 @@ def direct_uploads(blobs: BlobStore) -> DirectUploads | None:
     return getattr(blobs, "uploads", None)
 
 
+async def keeps_versions(blobs: BlobStore) -> bool:
+    """Return whether the store keeps what is deleted from it. Raises `BlobStoreFailed`."""
+    ask = getattr(blobs, "keeps_versions", None)
+    return ask is not None and bool(await ask())
+
+
 def lead_away(settings: Settings, blobs: BlobStore) -> LeadAway | None:
     """Return how readers come to bytes of this store without us; None where we send them."""
     # Whoever mirrors to or from S3 sends by itself, and so do Google and Azure: they have no `requests`.

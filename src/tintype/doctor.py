@@ -15,7 +15,7 @@ from tintype.adapters.postgres_durability import durability_violations
 from tintype.adapters.postgres_embedded import EmbeddedConfig, PostgresUnavailable, running_superuser_url
 from tintype.adapters.render_pool import RenderPool
 from tintype.bootstrap import API_NICE, render_config
-from tintype.bootstrap_blobs import blob_store
+from tintype.bootstrap_blobs import blob_store, keeps_versions
 from tintype.database_errors import explain
 from tintype.db.migrate import pending_migrations
 from tintype.diagnosis.chosen import chosen_settings
@@ -79,18 +79,21 @@ def _disk(settings: Settings) -> Iterator[Finding]:
 def _blobs(settings: Settings) -> Iterator[Finding]:
     store, started = blob_store(settings), time.perf_counter()
 
-    async def try_out() -> None:
+    async def try_out() -> tuple[float, bool]:
         await store.put(PROBE_KEY, lambda: (b"x",), size=1, sha256=_SHA256_OF_X)
         await store.delete(PROBE_KEY)
+        return (time.perf_counter() - started) * 1000, await keeps_versions(store)
 
     try:
-        asyncio.run(try_out())
+        milliseconds, versions = asyncio.run(try_out())
     except (BlobStoreFailed, BlobStoreFull) as error:
         advice = "Look at TINTYPE_BLOBS_URL, and at the disk, or the bucket and its credentials, that it names."
         yield Finding("blobs", ok=False, detail=f"{error}.", advice=advice)
         return
-    milliseconds = (time.perf_counter() - started) * 1000
     yield Finding("blobs", ok=True, detail=f"a durable write and a delete took {milliseconds:.0f} ms.")
+    if versions:
+        detail = "keeps versions: what is deleted is only hidden."
+        yield Finding("bucket", ok=False, detail=detail, advice="Switch versioning off; docs/storage.md says why.")
 
 
 _SHA256_OF_X: Final = "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881"

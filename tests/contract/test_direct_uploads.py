@@ -233,3 +233,11 @@ async def test_a_store_that_refuses_or_is_away_is_a_failure_without_a_secret(buc
         assert caught.value.__cause__ is None
         assert "X-Amz" not in str(caught.value)
         assert "secret" not in str(caught.value)
+
+
+async def test_a_bucket_that_keeps_versions_is_known(s3_server: S3Server, tmp_path: Path) -> None:
+    bucket = s3_server.bucket()
+    store = store_of(bucket.url(), s3_credentials(s3_server.environment), tmp_path)
+    assert await store.keeps_versions() is False
+    bucket.s3.put_bucket_versioning(Bucket=bucket.name, VersioningConfiguration={"Status": "Enabled"})
+    assert await store.keeps_versions() is True

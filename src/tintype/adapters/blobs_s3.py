@@ -1,20 +1,18 @@
 """The blob store on S3: `RemoteBlobStore`, and what became of uploads in parts that nobody finished."""
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from obstore.store import S3Store
 
 from tintype.adapters.blobs_remote import CLIENT, RETRY, RemoteBlobStore
-from tintype.adapters.s3_requests import S3Requests
+from tintype.adapters.s3_requests import Refused, S3Requests
 from tintype.adapters.s3_uploads import S3Uploads
+from tintype.domain.keys import STAGING_PREFIX
 from tintype.ports.staging import Staging
 from tintype.settings_blobs import S3Bucket, S3Credentials
 
 if TYPE_CHECKING:
     from obstore.store import S3Config
-
-STAGING_PREFIX: Final = "staging/"
-"""What clients are putting there lies under it."""
 
 
 class S3BlobStore(RemoteBlobStore):
@@ -25,6 +23,13 @@ class S3BlobStore(RemoteBlobStore):
         self.bucket = bucket
         self.requests = S3Requests(bucket, credentials)
         self.uploads = S3Uploads(self.requests, self)
+
+    async def keeps_versions(self) -> bool:
+        """Return whether a delete only hides the bytes; False where we may not ask. Raises `BlobStoreFailed`."""
+        try:
+            return (await self.requests.ask("GET", "", {"versioning": ""})).text("Status") == "Enabled"
+        except Refused:
+            return False
 
     async def leftovers(self, *, older_seconds: float, remove: bool) -> tuple[str, ...]:
         """Name uploads in parts that nobody finished, but those of clients: their rows know; abort the others."""
