@@ -7,7 +7,6 @@ their own.
 import itertools
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -86,15 +85,6 @@ class S3Server:
         """What may do everything."""
         return s3_client(self.endpoint)
 
-    @contextmanager
-    def frozen(self) -> Iterator[None]:
-        """Have it take connections and answer nothing, as a server that hangs."""
-        self.process.send_signal(signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            self.process.send_signal(signal.SIGCONT)
-
 
 def s3_client(endpoint: str, *, access_key: str = ACCESS_KEY, secret_key: str = SECRET_KEY) -> Any:  # noqa: ANN401 -- boto3 has no types
     """Return boto3's client of this server."""
@@ -114,7 +104,7 @@ def start_s3() -> Iterator[S3Server]:
     directory = Path(tempfile.mkdtemp(dir=MEMORY if os.access(MEMORY, os.W_OK) else None, prefix="tintype-s3-"))
     port = free_port()
     program = Path(__file__).with_name("swift_server.py")
-    command = [sys.executable, "-W", "ignore", str(program), str(directory), str(port)]
+    command = [sys.executable, "-W", "ignore", str(program), str(directory), str(port), str(os.getpid())]
     with (directory / "log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)
     try:

@@ -17,6 +17,8 @@ from eventlet import wsgi  # noqa: E402
 from swift.common import utils  # noqa: E402
 from swift.common.ring import RingBuilder  # noqa: E402
 
+from tintype.adapters.parent_death import die_with_parent  # noqa: E402
+
 SWIFT_CONF = """
 [swift-hash]
 swift_hash_path_suffix = tests
@@ -143,4 +145,5 @@ def serve(directory: Path, port: int) -> None:
 
 
 if __name__ == "__main__":
+    die_with_parent(int(sys.argv[3]))
     serve(Path(sys.argv[1]), int(sys.argv[2]))
