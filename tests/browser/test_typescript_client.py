@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, Route
 
 import samples
 from nodejs import TYPESCRIPT_CLIENT, install_packages, run_node
@@ -21,6 +21,9 @@ from product import Product, eventually, free_port, start_product
 
 LARGE_BYTES: Final = 9_000_000
 """Two parts, and below what a picture may have."""
+
+SLOW: Final = 9_000_000
+"""Bytes per second: so slow that an upload can be caught half way."""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -163,6 +166,38 @@ def test_a_page_of_another_site_uploads_for_somebody_without_an_account(page: Pa
 def test_a_page_is_told_why_a_file_is_refused(page: Page, product: Product) -> None:
     refused = played(page, "sendTooMuch", url=product.base_url, bytes=10_000_001)
     assert refused == {"code": "image.too_large", "known": True, "name": "ImageTooLarge"}
+
+
+@pytest.mark.chromium
+def test_a_page_whose_connection_breaks_sends_again_by_itself(page: Page, product: Product, pictures: Path) -> None:
+    broken: list[str] = []
+
+    def once(route: Route) -> None:
+        if route.request.method == "PUT" and not broken:
+            broken.append(route.request.url)
+            route.abort("connectionreset")
+        else:
+            route.continue_()
+
+    page.route("**/uploads/*/content?*", once)
+    link = reserved(product, pictures / "large.png")
+    played(page, "uploadByLink", link=link, path="/pictures/large.png", url=product.base_url)
+    assert len(broken) == 1
+
+
+@pytest.mark.chromium
+def test_a_page_that_is_reloaded_goes_on_where_it_was(page: Page, product: Product) -> None:
+    devtools = page.context.new_cdp_session(page)
+    line = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": SLOW}
+    devtools.send("Network.emulateNetworkConditions", line)
+    upload = {"url": product.base_url, "path": "/pictures/large.png"}
+    played(page, "begin", **upload, until=LARGE_BYTES // 2)
+    page.reload()
+    page.wait_for_function("window.scenarios !== undefined")
+    devtools.send("Network.emulateNetworkConditions", {**line, "uploadThroughput": -1})
+    gone_on = played(page, "goOn", **upload)
+    assert gone_on["from"] > LARGE_BYTES // 4, "all of it was sent again"
+    assert gone_on["kept"] == 0
 
 
 @pytest.mark.chromium

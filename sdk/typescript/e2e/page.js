@@ -54,3 +54,21 @@ export async function giveUp({ url, path }) {
   const error = await new Tintype({ url }).upload(await pictureOf(path), options).catch((caught) => caught);
   return error.message;
 }
+
+/** Begins an upload that can be resumed. Returns when so many bytes have left; it goes on by itself. */
+export async function begin({ url, path, until }) {
+  const file = await pictureOf(path);
+  await new Promise((resolve, reject) => {
+    const onProgress = ({ sent }) => sent >= until && resolve();
+    new Tintype({ url }).upload(file, { resume: true, onProgress }).catch(reject);
+  });
+}
+
+/** Uploads the same file again. Returns from which byte on, and what is still kept. */
+export async function goOn({ url, path }) {
+  const seen = [];
+  const onProgress = ({ sent, phase }) => phase === "sending" && seen.push(sent);
+  const image = await new Tintype({ url }).upload(await pictureOf(path), { resume: true, onProgress });
+  check(image.state === "ready", "the image is ready");
+  return { from: Math.min(...seen), kept: localStorage.length };
+}

@@ -2,6 +2,7 @@
 
 import { toHex } from "./digest.ts";
 import { type ApiError, apiError, ConnectionFailed, TintypeError } from "./errors.ts";
+import { type Store, usualStore } from "./resume.ts";
 import { isPassing, type RetryPolicy, readRetryAfter, USUAL_RETRIES, waitBefore } from "./retry.ts";
 import { type Answer, type Fetch, send } from "./wire.ts";
 
@@ -18,6 +19,8 @@ export interface ClientOptions {
   retries?: Partial<RetryPolicy> | undefined;
   /** Seconds without a sign of life after which a connection counts as broken. Default one minute. */
   timeout?: number | undefined;
+  /** Where links of uploads with `resume` are kept. Default: the page's `localStorage`. */
+  store?: Store | undefined;
   /** Instead of the global one; then bytes go by it in browsers, too. */
   fetch?: Fetch | undefined;
 }
@@ -57,6 +60,11 @@ export class Api {
     return new Api(rest, base);
   }
 
+  /** Returns where links are kept. */
+  store(): Store {
+    return this.options.store ?? usualStore();
+  }
+
   /** Returns the JSON of the answer (undefined without any); throws the error that a refusal is. */
   async call<T>(method: string, path: string, call: Call = {}): Promise<T> {
     const { json, query, headers, ...rest } = call;
@@ -80,7 +88,7 @@ export class Api {
   }
 
   /** Sends bytes to a signed address, which may be another system's: only with the headers that it asks for. */
-  async store(
+  async putBytes(
     method: string,
     url: string,
     headers: Record<string, string>,

@@ -63,7 +63,7 @@ export class Tintype {
     const { signal, idempotencyKey } = options;
     const call = { json: { source_url: url, ...fieldsJson(options) }, headers: repeatable(idempotencyKey), signal };
     const image = await this.api.call<Image>("POST", "/images", call);
-    return await finish(this.api, image, new Meter(0), options);
+    return await finish({ api: this.api, meter: new Meter(0), options }, image);
   }
 
   /** Returns a link that takes one file, to be handed to a browser (or another server) as JSON. */
@@ -75,7 +75,7 @@ export class Tintype {
   async completeUpload(link: UploadLink, options: Omit<SendOptions, "onProgress"> = {}): Promise<Image> {
     const api = this.api.asStranger(link.api);
     const image = await new LinkCalls(api, link, options.signal).complete();
-    return await finish(api, image, new Meter(0), options, tokensOf(link));
+    return await finish({ api, meter: new Meter(0), options }, image, tokensOf(link));
   }
 
   /** Gives the upload up, with what was sent of it. */
@@ -118,7 +118,7 @@ export class Tintype {
     const meter = new Meter(blob.size, options.onProgress);
     const call = { body: blob, headers: await fileHeaders({ blob, type }), onSent: meter.part(0, blob.size) };
     const replaced = await this.change<Image>("PUT", image, "/content", options, call);
-    return await finish(this.api, replaced, meter, options, { token: tokenOf(image, options) });
+    return await finish({ api: this.api, meter, options }, replaced, { token: tokenOf(image, options) });
   }
 
   /** Puts the image into the trash for a while; with `purge` deletes it for good. */
@@ -177,7 +177,7 @@ export async function uploadTo(
 
 async function sendTo(api: Api, link: UploadLink, file: Uploadable, options: SendOptions): Promise<Image> {
   const { blob } = await openSource(file);
-  return await sendByLink(api, link, blob, new Meter(blob.size, options.onProgress), options, "unknown");
+  return await sendByLink({ api, blob, meter: new Meter(blob.size, options.onProgress), options }, link, "used");
 }
 
 function idOf(image: ImageOrId): string {

@@ -11,6 +11,7 @@ export {
 } from "./client.ts";
 export * from "./errors.ts";
 export type * from "./model.ts";
+export type { Store } from "./resume.ts";
 export type { RetryPolicy } from "./retry.ts";
 export type { Uploadable } from "./source.ts";
 export type { LinkOptions, SendOptions, UploadOptions } from "./upload.ts";

@@ -33,7 +33,7 @@ export async function sendParts(
   for (const { number, offset, bytes } of all) if (etags.has(number)) meter.part(offset, bytes.size)(bytes.size);
   await sideBySide(missing, signal, async (part, stop) => {
     const sent = { onSent: meter.part(part.offset, part.bytes.size), signal: stop };
-    const put = async (url: string) => (await api.store("PUT", url, {}, part.bytes, sent)).headers.get("etag");
+    const put = async (url: string) => (await api.putBytes("PUT", url, {}, part.bytes, sent)).headers.get("etag");
     etags.set(part.number, (await putOnce(put, urls.get(part.number), () => calls.addressOf(part.number))) ?? "");
   });
   // A storage may hide the ETag from pages of other origins; the server can be asked.

@@ -9,13 +9,14 @@
 
 import type { Api } from "./api.ts";
 import { sha256, toBase64, toHex } from "./digest.ts";
-import { ApiError, ConnectionFailed } from "./errors.ts";
+import { ApiError, ConnectionFailed, type TintypeError } from "./errors.ts";
 import { fieldsJson, fieldsQuery } from "./fields.ts";
 import { LinkCalls } from "./links.ts";
 import type { Image, ImageFields, LinkMethod, Progress, UploadLink, UploadMethod } from "./model.ts";
 import { sendParts } from "./parts.ts";
 import { Meter } from "./progress.ts";
 import { sendResumable } from "./resumable.ts";
+import { Kept, uploadName } from "./resume.ts";
 import { isPassing } from "./retry.ts";
 import type { Source } from "./source.ts";
 import { look, untilReady, type WaitOptions } from "./waiting.ts";
@@ -45,6 +46,8 @@ export interface UploadOptions extends ImageFields, SendOptions {
   method?: UploadMethod | undefined;
   /** Makes it safe to do the same upload again, after a crash too: it is done once. */
   idempotencyKey?: string | undefined;
+  /** Whether the same upload goes on where it was when the page was closed or reloaded meanwhile. */
+  resume?: boolean | undefined;
 }
 
 /** What must be known of a file before it is sent by a link. */
@@ -62,38 +65,85 @@ export interface LinkOptions extends ImageFields {
   signal?: AbortSignal | undefined;
 }
 
-/** Returns how to send so many bytes. `line` is what a browser says of its connection (`effectiveType`). */
-export function methodFor(size: number, line?: string): UploadMethod {
-  if (line !== undefined && SLOW_LINES.has(line) && size > PATIENT_BYTES) return "tus";
+/**
+ * Returns how to send so many bytes. `line` is what a browser says of its connection (`effectiveType`); what is to be
+ * resumed goes by a method that can.
+ */
+export function methodFor(size: number, line = "", resume = false): UploadMethod {
+  if (SLOW_LINES.has(line) && size > PATIENT_BYTES) return "tus";
+  if (resume) return size <= PUT_BYTES ? "tus" : "multipart";
   if (size <= DIRECT_BYTES) return "direct";
   return size <= PUT_BYTES ? "put" : "multipart";
 }
 
+/** What one file needs to be sent. */
+export interface Work<Options extends SendOptions = SendOptions> {
+  api: Api;
+  blob: Blob;
+  meter: Meter;
+  options: Options;
+}
+
+/** Whether a link was made just now; what has an earlier attempt behind it is asked how far it is. */
+type LinkState = "new" | "used";
+
 /** Returns the image that the source became. */
 export async function uploadSource(api: Api, source: Source, options: UploadOptions): Promise<Image> {
-  const meter = new Meter(source.blob.size, options.onProgress);
-  const method = options.method ?? methodFor(source.blob.size, effectiveType());
-  if (method === "direct") {
-    const image = await sendDirectly(api, source, options, meter);
-    return await finish(api, image, meter, options);
-  }
-  const digest = await sha256(source.blob);
-  const link = await createLink(api, {
-    ...options,
-    method,
-    size: source.blob.size,
-    contentType: source.type,
-    filename: source.name,
-    sha256: digest && toHex(digest),
-  });
+  const { blob } = source;
+  const work: Work<UploadOptions> = { api, blob, meter: new Meter(blob.size, options.onProgress), options };
+  const method = options.method ?? methodFor(blob.size, effectiveType(), options.resume);
+  if (method === "direct") return await finish(work, await sendDirectly(work, source));
+  const digest = await sha256(blob);
+  const kept = options.resume ? new Kept(api.store(), uploadName(api.base, source, digest, options)) : undefined;
+  return (await goOn(work, kept)) ?? (await begin(work, kept, source, digest, method));
+}
+
+/** Returns the image of an upload that was interrupted; undefined when there is none, or its time is over. */
+async function goOn(work: Work, kept: Kept | undefined): Promise<Image | undefined> {
+  const link = kept?.link();
+  if (link === undefined) return undefined;
   try {
-    // By its Idempotency-Key an earlier attempt may have begun it.
-    const state = options.idempotencyKey === undefined ? "new" : "unknown";
-    return await sendByLink(api, link, source.blob, meter, options, state);
+    return await sendKept(work, kept, link, "used");
   } catch (error) {
-    if (error instanceof ApiError && !isPassing(error.status, error.code)) giveUp(api, link); // nobody else has the link
+    if (error instanceof ApiError && !mayPass(error)) return undefined;
     throw error;
   }
+}
+
+async function begin(
+  work: Work<UploadOptions>,
+  kept: Kept | undefined,
+  { name, type }: Source,
+  digest: Uint8Array | undefined,
+  method: LinkMethod,
+): Promise<Image> {
+  const { api, blob, options } = work;
+  const known = { method, size: blob.size, contentType: type, filename: name, sha256: digest && toHex(digest) };
+  const link = await createLink(api, { ...options, ...known });
+  kept?.keep(link);
+  try {
+    return await sendKept(work, kept, link, options.idempotencyKey === undefined ? "new" : "used");
+  } catch (error) {
+    if (error instanceof ApiError && !mayPass(error)) giveUp(api, link); // nobody else has the link
+    throw error;
+  }
+}
+
+/** Sends by the link, and keeps it for exactly as long as it can be of use. */
+async function sendKept(work: Work, kept: Kept | undefined, link: UploadLink, state: LinkState): Promise<Image> {
+  try {
+    const image = await sendByLink(work, link, state);
+    kept?.forget();
+    return image;
+  } catch (error) {
+    if (!mayPass(error)) kept?.forget();
+    throw error;
+  }
+}
+
+/** Says whether the upload may go on later. */
+function mayPass(error: unknown): error is TintypeError {
+  return error instanceof ConnectionFailed || (error instanceof ApiError && isPassing(error.status, error.code));
 }
 
 /** Returns the room that was reserved; without this it would be, too, only later. */
@@ -106,11 +156,10 @@ function effectiveType(): string | undefined {
   return connection?.effectiveType;
 }
 
-async function sendDirectly(api: Api, { blob, type }: Source, options: UploadOptions, meter: Meter): Promise<Image> {
-  const headers = { ...(await fileHeaders({ blob, type })), ...repeatable(options.idempotencyKey) };
-  const { signal } = options;
-  const onSent = meter.part(0, blob.size);
-  return await api.call<Image>("POST", "/images", { query: fieldsQuery(options), body: blob, headers, onSent, signal });
+async function sendDirectly({ api, blob, meter, options }: Work<UploadOptions>, source: Source): Promise<Image> {
+  const headers = { ...(await fileHeaders(source)), ...repeatable(options.idempotencyKey) };
+  const sent = { body: blob, onSent: meter.part(0, blob.size), signal: options.signal };
+  return await api.call<Image>("POST", "/images", { query: fieldsQuery(options), headers, ...sent });
 }
 
 /** Returns the headers of a request whose body is the file. */
@@ -135,43 +184,29 @@ export async function createLink(api: Api, options: LinkOptions): Promise<Upload
 }
 
 /** Sends the file by the link, from wherever it is, and returns the image. What fails for now says where to go on. */
-export async function sendByLink(
-  api: Api,
-  link: UploadLink,
-  blob: Blob,
-  meter: Meter,
-  options: SendOptions,
-  state: "new" | "unknown",
-): Promise<Image> {
-  const calls = new LinkCalls(api, link, options.signal);
+export async function sendByLink(work: Work, link: UploadLink, state: LinkState): Promise<Image> {
+  const { api, options } = work;
   try {
-    const image = await deliver(api, calls, blob, meter, options.signal, state);
-    return await finish(api, image, meter, options, tokensOf(link));
+    return await finish(work, await deliver(work, new LinkCalls(api, link, options.signal), state), tokensOf(link));
   } catch (error) {
     if (options.signal?.aborted) giveUp(api, link);
-    const passing = error instanceof ConnectionFailed || (error instanceof ApiError && isPassing(error.status));
-    throw passing ? error.withLink(link) : error;
+    throw mayPass(error) ? error.withLink(link) : error;
   }
 }
 
-async function deliver(
-  api: Api,
-  calls: LinkCalls,
-  blob: Blob,
-  meter: Meter,
-  signal: AbortSignal | undefined,
-  state: "new" | "unknown",
-): Promise<Image> {
+async function deliver({ api, blob, meter, options }: Work, calls: LinkCalls, state: LinkState): Promise<Image> {
   const { link } = calls;
-  if (state === "unknown" && (await isReceived(calls)))
-    return await look(api, link.image_id, { ...tokensOf(link), signal });
+  const { signal } = options;
+  const isThere = async () => await look(api, link.image_id, { ...tokensOf(link), signal });
+  if (state === "used" && (await isReceived(calls))) return await isThere();
   if (link.method === "multipart") return await sendParts(api, calls, blob, meter, signal);
+  const target = targetOf(link);
   if (link.method === "tus") {
-    await sendResumable(api, link, targetOf(link), blob, meter, signal);
-    return await look(api, link.image_id, { ...tokensOf(link), signal });
+    await sendResumable(api, link, target, blob, meter, signal);
+    return await isThere();
   }
-  const { method, url, headers = {} } = targetOf(link);
-  await api.store(method, url, headers, blob, { onSent: meter.part(0, blob.size), signal });
+  const onSent = meter.part(0, blob.size);
+  await api.putBytes(target.method, target.url, target.headers ?? {}, blob, { onSent, signal });
   return await calls.complete();
 }
 
@@ -196,12 +231,11 @@ export function tokensOf({ write_token, read_token }: UploadLink): Tokens {
 
 /** Waits if that is wanted. */
 export async function finish(
-  api: Api,
+  { api, meter, options }: Omit<Work, "blob">,
   image: Image,
-  meter: Meter,
-  { wait = true, signal }: SendOptions,
   tokens: Tokens = {},
 ): Promise<Image> {
+  const { wait = true, signal } = options;
   meter.processing();
   const timeout = wait === true ? undefined : wait;
   const shown = timeout === false ? image : await untilReady(api, image, { ...tokens, timeout, signal });

@@ -83,6 +83,23 @@ export function link(more: Partial<UploadLink> = {}): UploadLink {
   } as UploadLink;
 }
 
+/** A store in memory, as a page's is. */
+export class MemoryStore {
+  readonly items = new Map<string, string>();
+
+  getItem(name: string): string | null {
+    return this.items.get(name) ?? null;
+  }
+
+  setItem(name: string, value: string): void {
+    this.items.set(name, value);
+  }
+
+  removeItem(name: string): void {
+    this.items.delete(name);
+  }
+}
+
 /** A JPEG by its first bytes, and so many in all. */
 export function bytes(size: number): Uint8Array<ArrayBuffer> {
   const made = new Uint8Array(size);

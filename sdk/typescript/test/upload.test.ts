@@ -7,7 +7,7 @@ import { type Asked, bytes, FakeServer, image, link, problem } from "./fake_serv
 
 const BROKEN = new TypeError("fetch failed");
 
-test("the size decides the door, and in a browser a slow line does", () => {
+test("the size decides the door, and in a browser a slow line does, and that it is to be resumed", () => {
   assert.deepEqual(
     [0, DIRECT_BYTES, DIRECT_BYTES + 1, PUT_BYTES, PUT_BYTES + 1].map((size) => methodFor(size)),
     ["direct", "direct", "put", "put", "multipart"],
@@ -15,6 +15,8 @@ test("the size decides the door, and in a browser a slow line does", () => {
   assert.equal(methodFor(PATIENT_BYTES + 1, "3g"), "tus");
   assert.equal(methodFor(PATIENT_BYTES, "3g"), "direct");
   assert.equal(methodFor(PATIENT_BYTES + 1, "4g"), "direct");
+  assert.equal(methodFor(10, "4g", true), "tus");
+  assert.equal(methodFor(PUT_BYTES + 1, "4g", true), "multipart");
 });
 
 test("a small file goes in one request, with its type, its digest and what is said of it", async () => {
