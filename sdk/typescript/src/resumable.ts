@@ -39,6 +39,7 @@ export async function sendResumable(
         uploadSize: blob.size,
         headers: writeToken(link.write_token), // those of the protocol are the library's; a browser would send both
         retryDelays: PAUSES_MS,
+        storeFingerprintForResuming: false, // the address is a secret, and what an upload goes on by is its link
         onShouldRetry: (error: Failure) => mayPass(error.originalResponse?.getStatus() ?? 0),
         onProgress: meter.part(0, blob.size),
         onError: (error: Failure) => reject(errorOf(error)),
