@@ -30,6 +30,7 @@ COMMAND: Final = (str(Path(sys.executable).with_name("tintype-upload")),)
 Door = Literal["direct", "put", "multipart", "tus"]
 DOORS: Final[tuple[Door, ...]] = ("direct", "put", "multipart", "tus")
 
+UNFINISHED: Final = "SELECT count(*) FROM uploads WHERE state NOT IN ('committed', 'aborted')"
 PARTS_UNDER_WAY: Final = "SELECT count(*) FROM upload_parts JOIN uploads u ON u.id = upload WHERE state = 'receiving'"
 
 SOON: Final = RetryPolicy(first_wait=0.02)
@@ -62,21 +63,22 @@ def test_a_file_arrives_whole_whichever_door_it_takes_although_the_line_is_cut(
 ) -> None:
     data = SMALL if door in {"direct", "put"} else LARGE
     cuts = [Plan(cut=size) for size in (0, 100, 200_000, 250_000)]
+    ((before,),) = product.query(UNFINISHED)
     line.expect(*cuts)
     assert arrived_whole(uploaded(line, product, data, door), data)
     line.expect(*cuts)
     assert arrived_whole(asyncio.run(uploaded_on_a_loop(line, product, data, door)), data)
     assert line.connections > len(cuts)
-    assert product.query("SELECT count(*) FROM uploads WHERE state NOT IN ('committed', 'aborted')") == [(0,)]
+    assert product.query(UNFINISHED) == [(before,)]
 
 
 def test_a_small_file_whose_answer_was_lost_is_there_once(product: Product, line: BreakingLine) -> None:
     data = samples.jpeg(seed=11)
     with Tintype(line.url, product.api_key, retries=SOON) as client:
-        first = client.upload(data, idempotency_key="lost")
+        first = client.upload(data, idempotency_key="python-lost")
         before = product.query("SELECT count(*) FROM images")
         line.expect(Plan(cut=len(data) // 2))
-        assert client.upload(data, idempotency_key="lost").id == first.id
+        assert client.upload(data, idempotency_key="python-lost").id == first.id
     assert product.query("SELECT count(*) FROM images") == before
 
 
@@ -140,8 +142,9 @@ def test_a_command_that_was_ended_goes_on_where_it_was(
     command += ["--state-dir", str(tmp_path / "state")]
     environment = {**os.environ, "TINTYPE_API_KEY": product.api_key}
     line.holds_after = PART + 500_000
+    ((before,),) = product.query(PARTS_UNDER_WAY)
     with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as killed:
-        assert eventually(lambda: product.query(PARTS_UNDER_WAY) == [(1,)], within=30)
+        assert eventually(lambda: product.query(PARTS_UNDER_WAY) == [(before + 1,)], within=30)
         killed.send_signal(number)
         said = killed.communicate(timeout=10)[1]
     assert killed.returncode == -number

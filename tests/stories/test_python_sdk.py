@@ -77,10 +77,10 @@ def test_bytes_open_files_and_pipes_are_uploaded_like_paths(client: Tintype, pho
 
 
 def test_the_same_key_is_the_same_image(client: Tintype) -> None:
-    first, again = (client.upload(JPEG, idempotency_key="order-4711") for _ in range(2))
+    first, again = (client.upload(JPEG, idempotency_key="python-order-4711") for _ in range(2))
     assert first.id == again.id
     with pytest.raises(tintype_client.IdempotencyMismatch):
-        client.upload(samples.jpeg(seed=8), idempotency_key="order-4711")
+        client.upload(samples.jpeg(seed=8), idempotency_key="python-order-4711")
 
 
 @pytest.mark.parametrize("method", ["direct", "multipart"])
@@ -167,8 +167,10 @@ def test_images_are_changed_replaced_listed_deleted_and_brought_back(client: Tin
 
 
 def test_a_list_goes_through_all_pages(client: Tintype) -> None:
-    made = [client.upload(samples.jpeg(16, 16, seed=seed), attach_to="page:1", wait=False).id for seed in range(5)]
-    listed = [image.id for image in client.list(page_size=2, attached_to="page:1")]
+    made = [
+        client.upload(samples.jpeg(16, 16, seed=seed), attach_to="python-page:1", wait=False).id for seed in range(5)
+    ]
+    listed = [image.id for image in client.list(page_size=2, attached_to="python-page:1")]
     assert listed == made[::-1]
 
 
@@ -185,10 +187,10 @@ def test_a_signed_url_opens_a_private_image(client: Tintype) -> None:
 def test_the_client_for_asyncio_does_the_same_beside_other_tasks(product: Product, photo: Path) -> None:
     async def story() -> None:
         async with AsyncTintype(product.base_url, product.api_key) as client:
-            uploads = (client.upload(samples.jpeg(seed=seed), attach_to="async:1") for seed in range(3))
-            images = await asyncio.gather(*uploads, client.upload(photo, attach_to="async:1"))
+            uploads = (client.upload(samples.jpeg(seed=seed), attach_to="python-async:1") for seed in range(3))
+            images = await asyncio.gather(*uploads, client.upload(photo, attach_to="python-async:1"))
             assert all(image.ready for image in images)
-            assert len([image async for image in client.list(attached_to="async:1", page_size=3)]) == 4
+            assert len([image async for image in client.list(attached_to="python-async:1", page_size=3)]) == 4
             assert (await client.update(images[0], title="New")).title == "New"
             await client.delete(images[0], purge=True)
             with pytest.raises(tintype_client.Gone):
