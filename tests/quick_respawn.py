@@ -20,7 +20,7 @@ QUICK_RESPAWN: Final = f"""
             file.write(name)
 
     def raise_workers(supervisor):
-        import tintype.bootstrap, tintype.worker
+        import tintype.bootstrap.worker
         from tintype.adapters.parent_death import die_with_parent
 
         tintype.worker.HEARTBEAT_SECONDS = 0.4
@@ -49,7 +49,7 @@ QUICK_RESPAWN: Final = f"""
         os._exit(0)
 
     def load_application_in_the_server():
-        import tintype.bootstrap
+        import tintype.bootstrap.api
         import tintype.web.server
         from granian.server.mp import MPServer
 

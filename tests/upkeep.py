@@ -10,7 +10,7 @@ import pytest
 
 from product import Product
 from tintype.adapters.postgres_embedded import EmbeddedConfig, running_superuser_url
-from tintype.bootstrap import upkeep_of
+from tintype.bootstrap.parts import upkeep_of
 from tintype.db.pool import Database, DatabaseConfig
 from tintype.domain.garbage import Find, Garbage
 from tintype.domain.invariant import Invariant, Violation

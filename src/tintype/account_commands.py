@@ -10,9 +10,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from tintype.bootstrap import foundation_of
-from tintype.bootstrap_people import password_hasher, site_url
-from tintype.bootstrap_privacy import account_deleter
+from tintype.bootstrap.parts import foundation_of
+from tintype.bootstrap.people import password_hasher, site_url
+from tintype.bootstrap.privacy import account_deleter
 from tintype.db.account_deletions import DeletionCause
 from tintype.db.attempt_limits import AttemptLimits
 from tintype.db.clock import DatabaseClock
@@ -27,7 +27,7 @@ from tintype.domain.audit import CONSOLE
 from tintype.domain.email_address import BadEmail, parse_email
 from tintype.domain.errors import Problem
 from tintype.domain.handle import BadHandle, normal_handle
-from tintype.domain.ids import public_id
+from tintype.domain.ids import DELETION_PREFIX, public_id
 from tintype.domain.mail import MailKind, link_of, site_of
 from tintype.domain.tokens import Purpose, derive_token
 from tintype.reads.accounts import Accounts
@@ -35,7 +35,6 @@ from tintype.server_key import server_key
 from tintype.settings import Settings
 from tintype.usecases.change_account import ChangeAccount
 from tintype.usecases.sign_up import NewAccount, SignUp
-from tintype.web.account_deletion import DELETION_PREFIX
 
 PAGE: Final = 100
 PATIENCE_SECONDS: Final = 10.0

@@ -15,7 +15,7 @@ from typing import Final
 
 from tintype.adapters.blobs_encrypted import EncryptedBlobStore
 from tintype.adapters.sealed_directory import Rewritten
-from tintype.bootstrap_blobs import encrypted_store, local_root, settle_keys
+from tintype.bootstrap.blobs import encrypted_store, local_root, settle_keys
 from tintype.domain.keys import named_digest
 from tintype.ports.blobs import BlobMismatch, BlobMissing, BlobStoreFailed, BlobStoreFull
 from tintype.settings import Settings

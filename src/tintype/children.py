@@ -23,7 +23,7 @@ def run_api(settings: Settings, parent: int) -> None:
     """Serve until SIGTERM; `parent` is the pid of the supervisor."""
     die_with_parent(parent)
 
-    import tintype.bootstrap  # noqa: F401, PLC0415 -- for the processes that will be forked; workers load it by themselves
+    import tintype.bootstrap.api  # noqa: F401, PLC0415 -- for the processes that will be forked; workers load it by themselves
 
     gc.collect()
     gc.freeze()  # a collection in a fork would write to every object, and so copy what is shared
@@ -47,16 +47,16 @@ def api_application() -> "Application":
     # The server's own handler came along with the fork and would take a stop for done until Granian sets another.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
-    from tintype import bootstrap  # noqa: PLC0415 -- see `run_api`
+    from tintype.bootstrap.api import api_application as built  # noqa: PLC0415 -- see `run_api`
 
-    return bootstrap.api_application()
+    return built()
 
 
 def run_redirect(settings: Settings, parent: int) -> None:
     """Send who comes by http to https, until SIGTERM."""
     die_with_parent(parent)
 
-    from tintype.bootstrap_origin import https_site  # noqa: PLC0415 -- likewise
+    from tintype.bootstrap.origin import https_site  # noqa: PLC0415 -- likewise
     from tintype.web.redirect import Redirect  # noqa: PLC0415 -- likewise
 
     redirect = Redirect(lambda host: https_site(settings, host))
@@ -67,7 +67,7 @@ def run_worker(settings: Settings, parent: int) -> None:
     """Run jobs until SIGTERM; `parent` is the pid of the supervisor."""
     die_with_parent(parent)
 
-    from tintype.bootstrap import work  # noqa: PLC0415 -- likewise
+    from tintype.bootstrap.worker import work  # noqa: PLC0415 -- likewise
 
     configure_logs(settings.log_level)
     work(settings)

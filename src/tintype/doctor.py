@@ -14,8 +14,8 @@ import psycopg
 from tintype.adapters.postgres_durability import durability_violations
 from tintype.adapters.postgres_embedded import EmbeddedConfig, PostgresUnavailable, running_superuser_url
 from tintype.adapters.render_pool import RenderPool
-from tintype.bootstrap import API_NICE, render_config
-from tintype.bootstrap_blobs import blob_store, keeps_versions
+from tintype.bootstrap.blobs import blob_store, keeps_versions
+from tintype.bootstrap.parts import API_NICE, render_config
 from tintype.database_errors import explain
 from tintype.db.migrate import pending_migrations
 from tintype.diagnosis.chosen import chosen_settings

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from tintype.bootstrap_tenants import tenants_of
+from tintype.bootstrap.tenants import tenants_of
 from tintype.db.dead_letters import tenant_of_job
 from tintype.db.images import tenant_of_image
 from tintype.db.notify import Notifier

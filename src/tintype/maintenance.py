@@ -18,7 +18,7 @@ import psycopg
 from tintype.adapters.data_lock import DataDirectoryLock
 from tintype.adapters.postgres_embedded import EmbeddedConfig, EmbeddedPostgres
 from tintype.adapters.postgres_placement import find_cluster
-from tintype.bootstrap import upkeep_of
+from tintype.bootstrap.parts import upkeep_of
 from tintype.db.migrate import pending_migrations
 from tintype.db.pool import Database, DatabaseConfig
 from tintype.doctor import running_database_url

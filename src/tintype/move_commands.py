@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from tintype.bootstrap_blobs import both_stores
+from tintype.bootstrap.blobs import both_stores
 from tintype.ports.blobs import BlobStore, BlobStoreFailed, BlobStoreFull
 from tintype.settings import Settings
 from tintype.settings_blobs import place_of

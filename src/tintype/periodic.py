@@ -5,7 +5,7 @@ moves its time on and enqueues its job, in one transaction under the row's lock,
 run is a job like any other: taken over when its worker dies, tried again when it fails. A run that is not over yet
 takes the next one's place, so a task never runs beside itself. What fell due while no worker ran is made up for once.
 
-A task is registered by a line in `[schedule]` of `defaults.toml` and a `PeriodicTask` in `bootstrap.py`.
+A task is registered by a line in `[schedule]` of `defaults.toml` and a `PeriodicTask` in `bootstrap/`.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping

@@ -35,8 +35,8 @@ from tintype.adapters.data_lock import DataDirectoryLock, DataDirectoryUnusable
 from tintype.adapters.durable_files import write_durably
 from tintype.adapters.postgres_durability import durability_violations
 from tintype.adapters.postgres_embedded import EmbeddedConfig, EmbeddedPostgres, PostgresUnavailable
-from tintype.bootstrap_blobs import admit_keys
-from tintype.bootstrap_origin import certificate_of, own_tls, own_url, scheme
+from tintype.bootstrap.blobs import admit_keys
+from tintype.bootstrap.origin import certificate_of, own_tls, own_url, scheme
 from tintype.database_errors import explain
 from tintype.db.migrate import MigrationRefused, migrate
 from tintype.db.pool import SESSION_OPTIONS

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from tintype.bootstrap_webhooks import sender_again, webhook_changer
+from tintype.bootstrap.webhooks import sender_again, webhook_changer
 from tintype.db.clock import DatabaseClock
 from tintype.db.pool import Database, DatabaseConfig
 from tintype.db.tenants import every_tenant, slug_of

@@ -11,7 +11,7 @@ import authorisation_matrix as matrix
 from actors import Asker, everybody
 from authorisation_matrix import CANARY, INSIDERS, Row, Scene, ask, fits
 from product import Product
-from tintype.bootstrap import build_api
+from tintype.bootstrap.api import build_api
 from tintype.domain.ids import ImageRef
 from tintype.settings import load_settings
 

@@ -1,6 +1,6 @@
 import pytest
 
-from tintype.bootstrap import JOBS_PER_RENDERER, worker_database
+from tintype.bootstrap.parts import JOBS_PER_RENDERER, worker_database
 from tintype.settings import load_settings
 
 

@@ -8,7 +8,7 @@ from certificates import write_certificate
 from tintype.adapters.blob_key_record import BlobKeyRefused
 from tintype.adapters.blob_keys import key_id
 from tintype.adapters.certificate import CertificateUnusable
-from tintype.bootstrap_blobs import admit_keys, settle_keys
+from tintype.bootstrap.blobs import admit_keys, settle_keys
 from tintype.diagnosis.protection import certificate, encryption
 from tintype.settings import Settings, load_settings
 from tintype.settings_blobs import NoCredentials

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tintype.bootstrap_origin import hsts_of, origin_url
+from tintype.bootstrap.origin import hsts_of, origin_url
 from tintype.diagnosis.chosen import chosen_settings
 from tintype.domain.format import Format
 from tintype.domain.transform import Fit

@@ -8,8 +8,8 @@ from typing import Final
 
 import psycopg
 
-from tintype.bootstrap import JOBS_PER_RENDERER, WORKER_SPARE_CONNECTIONS
-from tintype.bootstrap_blobs import local_root
+from tintype.bootstrap.blobs import local_root
+from tintype.bootstrap.parts import JOBS_PER_RENDERER, WORKER_SPARE_CONNECTIONS
 from tintype.db.pool import DatabaseConfig
 from tintype.diagnosis.finding import Finding
 from tintype.settings import SECRET_KEY_FILE, Settings

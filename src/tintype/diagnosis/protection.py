@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from tintype.bootstrap_blobs import key_ring, local_root, recorded_keys
-from tintype.bootstrap_origin import certificate_of
+from tintype.bootstrap.blobs import key_ring, local_root, recorded_keys
+from tintype.bootstrap.origin import certificate_of
 from tintype.diagnosis.finding import Finding
 from tintype.settings import Settings
 

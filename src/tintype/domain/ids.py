@@ -30,6 +30,7 @@ ACCOUNT_PREFIX: Final = "acc_"
 IMAGE_PREFIX: Final = "img_"
 UPLOAD_PREFIX: Final = "upl_"
 KEY_PREFIX: Final = "key_"
+DELETION_PREFIX: Final = "del_"
 
 
 class BadId(ValueError):

@@ -13,7 +13,7 @@ from litestar.params import FromPath, QueryParameter
 from tintype.db.account_deletions import DeletionCause
 from tintype.domain.actor import Scope
 from tintype.domain.errors import Code, FieldError, Problem
-from tintype.domain.ids import WIDTH, BadId, base62, from_base62, public_id
+from tintype.domain.ids import DELETION_PREFIX, WIDTH, BadId, base62, from_base62, public_id
 from tintype.domain.tokens import Purpose, derive_token, parse_token
 from tintype.reads.account_deletions import AccountDeletions, DeletionReceipt
 from tintype.usecases.delete_account import DeleteAccount
@@ -25,7 +25,6 @@ from tintype.web.openapi import DeletionOperation, problems
 
 ApiRequest = Request[Any, Any, AppState]
 
-DELETION_PREFIX: Final = "del_"
 MAX_LIMIT: Final = 100
 DEFAULT_LIMIT: Final = 30
 

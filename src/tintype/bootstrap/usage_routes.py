@@ -1,4 +1,4 @@
-"""Builds what counts usage and keeps quotas; `bootstrap.py` calls it."""
+"""Builds what counts usage and keeps quotas."""
 
 from dataclasses import dataclass
 

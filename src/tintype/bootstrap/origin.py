@@ -11,6 +11,7 @@ from tintype.settings import Settings
 _LOCAL: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 -- nothing is bound here
 """Where a server that listens everywhere is reached from its own machine."""
 
+
 HTTPS_PORT: Final = 443
 
 

@@ -3,19 +3,13 @@
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
-from litestar import Router
-
-from tintype.bootstrap_blobs import direct_uploads, staging
+from tintype.bootstrap.blobs import direct_uploads, staging
 from tintype.db.clock import DatabaseClock
 from tintype.db.jobs import Task
 from tintype.db.notify import Notifier
 from tintype.db.pool import Database
 from tintype.periodic import Report
 from tintype.ports.blobs import BlobStore
-from tintype.reads.account_deletions import AccountDeletions
-from tintype.reads.account_exports import AccountExports
-from tintype.reads.audit import AuditLog
-from tintype.server_key import server_key
 from tintype.settings import Settings
 from tintype.storage.staged_uploads import StagedUploads
 from tintype.usecases.abort_upload import AbortUpload
@@ -25,11 +19,6 @@ from tintype.usecases.forget_audit import ForgetAudit
 from tintype.usecases.purge_image import PurgeImage
 from tintype.usecases.sweep_deletions import SweepDeletions
 from tintype.usecases.sweep_exports import SweepExports
-from tintype.web.account_deletion import DeletionApi, Prove, deletion_routes
-from tintype.web.account_export import ExportApi, export_routes
-from tintype.web.audit import AuditApi, audit_routes
-from tintype.web.auth import Authenticator
-from tintype.web.client_address import Proxies
 
 Job = Callable[..., Awaitable[None]]
 
@@ -43,32 +32,6 @@ class Foundation:
     blobs: BlobStore
     notifier: Notifier
     purge_image: PurgeImage
-
-
-def privacy_routes(
-    settings: Settings, foundation: Foundation, authenticator: Authenticator, proxies: Proxies, prove: Prove
-) -> list[Router]:
-    """Return the routes of the audit log and of leaving."""
-    database = foundation.database
-    deletion = DeletionApi(
-        delete_account=account_deleter(foundation),
-        deletions=AccountDeletions(database),
-        prove=prove,
-        authenticator=authenticator,
-        proxies=proxies,
-        server_key=server_key(settings),
-        public_url=settings.public_url,
-    )
-    audit = AuditApi(AuditLog(database), database, authenticator, proxies)
-    export = ExportApi(
-        export_account=account_exporter(settings, foundation),
-        exports=AccountExports(database, foundation.clock),
-        blobs=foundation.blobs,
-        authenticator=authenticator,
-        proxies=proxies,
-        public_url=settings.public_url,
-    )
-    return [audit_routes(audit), deletion_routes(deletion), export_routes(export)]
 
 
 def account_exporter(settings: Settings, foundation: Foundation) -> ExportAccount:

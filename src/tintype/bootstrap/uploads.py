@@ -1,11 +1,9 @@
-"""Builds what takes in uploads of several requests: their routes, their job, their sweep. `bootstrap.py` calls it."""
+"""Builds what takes in uploads of several requests: their stories, their job, their sweep."""
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from litestar import Router
-
-from tintype.bootstrap_blobs import direct_uploads, staging
+from tintype.bootstrap.blobs import direct_uploads, staging
 from tintype.db.clock import DatabaseClock
 from tintype.db.jobs import Task
 from tintype.db.notify import Notifier
@@ -13,20 +11,14 @@ from tintype.db.pool import Database
 from tintype.periodic import PeriodicTask
 from tintype.ports.blobs import BlobStore
 from tintype.reads.tenants import Tenants
-from tintype.reads.uploads import Uploads
 from tintype.server_key import server_key
 from tintype.settings import Settings
 from tintype.storage.intake import Intake
 from tintype.storage.staged_uploads import StagedUploads
 from tintype.usecases.abort_upload import AbortUpload
-from tintype.usecases.complete_upload import CompleteUpload
 from tintype.usecases.examine_upload import ExamineUpload
-from tintype.usecases.receive_part import ReceivePart
 from tintype.usecases.reserve_upload import ReserveUpload
 from tintype.usecases.sweep_uploads import SweepUploads
-from tintype.web.images_api import ImagesApi
-from tintype.web.upload_links import StoreLinks, UploadLinks
-from tintype.web.uploads import UploadsApi, upload_routes
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,25 +53,6 @@ def reserving(base: UploadBase) -> ReserveUpload:
 def aborting(base: UploadBase) -> AbortUpload:
     """Return the story of giving up."""
     return AbortUpload(database=base.database, staged=base.staged)
-
-
-def routes_of_uploads(base: UploadBase, images: ImagesApi) -> Router:
-    """Return the routes of one API process."""
-    direct, links = direct_uploads(base.blobs), UploadLinks(server_key(base.settings))
-    api = UploadsApi(
-        images=images,
-        uploads=Uploads(base.database, base.tenants, base.staged),
-        reserve=reserving(base),
-        receive=ReceivePart(
-            database=base.database, clock=base.clock, staging=staging(base.settings), staged=base.staged
-        ),
-        complete=CompleteUpload(database=base.database, clock=base.clock, notifier=base.notifier, staged=base.staged),
-        abort=images.abort_upload,
-        links=links,
-        targets=StoreLinks(direct, base.clock) if direct is not None else links,
-        clock=base.clock,
-    )
-    return upload_routes(api)
 
 
 def upload_jobs(base: UploadBase) -> Mapping[Task, Callable[..., Awaitable[None]]]:

@@ -1,4 +1,4 @@
-"""Builds what recognises people beside their passwords; `bootstrap_people.py` calls it."""
+"""Builds what recognises people beside their passwords."""
 
 from dataclasses import dataclass
 

@@ -1,34 +1,26 @@
-"""Builds what people need: accounts, sessions, mail. Called by `bootstrap.py`, which has built what is beneath."""
+"""Builds the routes of people: accounts, sessions, and what is theirs by right."""
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from litestar import Router
 
-from tintype.adapters.mailer_folder import FolderMailer
-from tintype.adapters.mailer_smtp import SmtpConfig, SmtpMailer
-from tintype.adapters.passwords_argon2 import Argon2Hasher, HashingLimits
-from tintype.bootstrap_factors import Recognition, factor_routes
-from tintype.bootstrap_origin import come_by_https, own_url
-from tintype.db.attempt_limits import AttemptLimits
+from tintype.bootstrap.factor_routes import Recognition, factor_routes, recognition_of
+from tintype.bootstrap.origin import come_by_https
+from tintype.bootstrap.parts import Parts
+from tintype.bootstrap.people import password_hasher
+from tintype.bootstrap.privacy_routes import privacy_routes
 from tintype.db.clock import DatabaseClock
-from tintype.db.jobs import Task
 from tintype.db.notify import Notifier
 from tintype.db.pool import Database
-from tintype.periodic import PeriodicTask
-from tintype.ports.mailer import Mailer
-from tintype.ports.password_hasher import PasswordHasher
 from tintype.reads.account_pictures import AccountPictures
 from tintype.reads.accounts import Accounts
+from tintype.server_key import sealer, server_key
 from tintype.settings import Settings
 from tintype.usecases.change_account import ChangeAccount
 from tintype.usecases.change_password import ChangePassword
 from tintype.usecases.end_sessions import EndSessions
-from tintype.usecases.send_mail import SendMail
 from tintype.usecases.sign_in import SignIn
 from tintype.usecases.sign_up import SignUp
-from tintype.usecases.sweep_accounts import sweep_accounts
 from tintype.usecases.verify_email import VerifyEmail
 from tintype.web.account_mail import account_mail_routes
 from tintype.web.accounts import account_routes
@@ -36,14 +28,8 @@ from tintype.web.accounts_api import AccountsApi
 from tintype.web.auth import Authenticator
 from tintype.web.body import BodyLimits
 from tintype.web.client_address import Proxies
+from tintype.web.images_api import ImagesApi
 from tintype.web.sessions import session_routes
-
-Job = Callable[..., Awaitable[None]]
-
-
-def password_hasher(settings: Settings) -> PasswordHasher:
-    """Return what hashes passwords in one process."""
-    return Argon2Hasher(HashingLimits(settings.accounts.hash_threads, settings.accounts.hash_waiting))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,39 +92,27 @@ def people_routes(beneath: Beneath) -> list[Router]:
     return [account_routes(api), session_routes(api), account_mail_routes(api), factors]
 
 
-def people_jobs(
-    settings: Settings, *, database: Database, clock: DatabaseClock, notifier: Notifier, server_key: bytes
-) -> Mapping[Task, Job]:
-    """Return the jobs that a worker does for people."""
-    send_mail = SendMail(database=database, mailer=mailer(settings), server_key=server_key, site=site_url(settings))
-    change_password = ChangePassword(
-        database=database,
-        clock=clock,
-        notifier=notifier,
+def routes_of_people(settings: Settings, parts: Parts, images: ImagesApi) -> Router:
+    """Return the routes of accounts and of people's rights, which share paths."""
+    recognition = recognition_of(
+        settings,
+        database=parts.database,
+        clock=parts.clock,
         hasher=password_hasher(settings),
-        limits=AttemptLimits(on=False),
-        server_key=server_key,
+        sealer=sealer(settings),
     )
-    return {Task.SEND_MAIL: send_mail, Task.ASK_PASSWORD_RESET: change_password.write}
-
-
-def people_tasks(settings: Settings, database: Database) -> Iterator[PeriodicTask]:
-    """Give what is done for people at its time."""
-    yield PeriodicTask("sweep_accounts", settings.schedule["sweep_accounts"], lambda: sweep_accounts(database))
-
-
-def mailer(settings: Settings) -> Mailer:
-    """Return what takes mails: the server that is named, else a folder of the data directory."""
-    accounts = settings.accounts
-    sender = accounts.mail_from or f"Tintype <tintype@{urlsplit(site_url(settings)).hostname or 'localhost'}>"
-    if accounts.smtp_url is None:
-        return FolderMailer(settings.data / "mail", sender=sender)
-    return SmtpMailer(SmtpConfig.from_url(accounts.smtp_url, sender=sender))
-
-
-def site_url(settings: Settings) -> str:
-    """Return where people reach us, for links in mails: as configured, never as a request says.
-
-    A Host header is its sender's to write, and a mail with their host in it would send them our token.
-    """
-    return settings.public_url or own_url(settings)
+    people = people_routes(
+        Beneath(
+            settings=settings,
+            database=parts.database,
+            clock=parts.clock,
+            notifier=parts.notifier,
+            authenticator=images.authenticator,
+            proxies=images.proxies,
+            body_limits=images.body_limits,
+            server_key=server_key(settings),
+            recognition=recognition,
+        )
+    )
+    privacy = privacy_routes(settings, parts.foundation, images.authenticator, images.proxies, recognition.prove)
+    return Router(path="/", route_handlers=[*people, *privacy])

@@ -1,50 +1,21 @@
-"""Builds webhooks: their routes, who delivers, what is swept. Called by `bootstrap.py`."""
+"""Builds webhooks: who delivers, what is swept."""
 
 from collections.abc import Callable
 from functools import partial
 
-from litestar import Router
-
-from tintype.bootstrap_origin import own_url
-from tintype.bootstrap_outgoing import CONNECT_SECONDS, public_web
+from tintype.bootstrap.origin import own_url
+from tintype.bootstrap.outgoing import CONNECT_SECONDS, public_web
 from tintype.db.clock import DatabaseClock
 from tintype.db.pool import Database
 from tintype.periodic import PeriodicTask
 from tintype.ports.public_web import Patience
-from tintype.reads.webhooks import Webhooks
 from tintype.server_key import sealer, server_key
 from tintype.settings import Settings
 from tintype.usecases.change_webhook import ChangeWebhook
-from tintype.usecases.create_webhook import CreateWebhook
 from tintype.usecases.deliver_webhooks import DeliverWebhooks, DeliveryRules
-from tintype.usecases.repeat_request import RepeatRequest
 from tintype.usecases.send_again import SendAgain
 from tintype.usecases.sweep_webhooks import SweepWebhooks
-from tintype.web.auth import Authenticator
-from tintype.web.client_address import Proxies
-from tintype.web.webhook_fields import ReceiverRules
 from tintype.web.webhook_json import event_body, trial_body
-from tintype.web.webhooks import WebhooksApi, webhook_routes
-
-
-def webhook_routes_of(
-    settings: Settings, database: Database, clock: DatabaseClock, authenticator: Authenticator, proxies: Proxies
-) -> Router:
-    """Return the routes."""
-    return webhook_routes(
-        WebhooksApi(
-            authenticator=authenticator,
-            proxies=proxies,
-            webhooks=Webhooks(database),
-            create=CreateWebhook(
-                database=database, clock=clock, sealer=sealer(settings), server_key=server_key(settings)
-            ),
-            change=webhook_changer(settings, database),
-            send_again=sender_again(database, clock),
-            repeat_request=RepeatRequest(database),
-            rules=ReceiverRules(settings.outgoing.ports, settings.outgoing.allow),
-        )
-    )
 
 
 def webhook_changer(settings: Settings, database: Database) -> ChangeWebhook:

@@ -16,7 +16,6 @@ from tintype.ports.direct_uploads import DirectUploads
 from tintype.ports.staging import Staging
 from tintype.settings import Settings
 from tintype.settings_blobs import BlobPlace, Directory, OtherBucket, S3Bucket, place_of, s3_credentials
-from tintype.web.remote_delivery import HandToEdge, LeadAway, RedirectToBucket
 
 
 def blob_place(settings: Settings) -> BlobPlace:
@@ -72,20 +71,6 @@ async def keeps_versions(blobs: BlobStore) -> bool:
     """Return whether the store keeps what is deleted from it. Raises `BlobStoreFailed`."""
     ask = getattr(blobs, "keeps_versions", None)
     return ask is not None and bool(await ask())
-
-
-def lead_away(settings: Settings, blobs: BlobStore) -> LeadAway | None:
-    """Return how readers come to bytes of this store without us; None where we send them."""
-    # Whoever mirrors to or from S3 sends by itself, and so do Google and Azure: they have no `requests`.
-    requests = getattr(blobs, "requests", None)
-    if requests is None or settings.delivery.remote == "stream":
-        return None
-    from tintype.adapters.s3_downloads import S3Downloads  # noqa: PLC0415 -- as below
-
-    by_edge = settings.delivery.remote == "accel"
-    lifetime = settings.delivery.signed_for
-    downloads = S3Downloads(requests.bucket, requests.signer, lifetime=lifetime, public=not by_edge)
-    return HandToEdge(downloads) if by_edge else RedirectToBucket(downloads)
 
 
 def encrypted_store(settings: Settings) -> EncryptedBlobStore:

@@ -1,4 +1,4 @@
-"""Builds what concerns who may see what beyond an image's own row: keys, signed addresses. Called by `bootstrap.py`."""
+"""Builds what concerns who may see what beyond an image's own row: keys, signed addresses."""
 
 from litestar import Router
 

@@ -1,9 +1,9 @@
-"""Builds what takes in resumable uploads; `bootstrap.py` calls it."""
+"""Builds what takes in resumable uploads."""
 
 from litestar import Router
 
-from tintype.bootstrap_blobs import staging
-from tintype.bootstrap_uploads import UploadBase, reserving
+from tintype.bootstrap.blobs import staging
+from tintype.bootstrap.uploads import UploadBase, reserving
 from tintype.reads.tus_uploads import TusUploads
 from tintype.server_key import server_key
 from tintype.storage.holds import Holds
