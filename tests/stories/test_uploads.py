@@ -15,6 +15,7 @@ from event_stream import following
 from killing import WORKER, frozen, started
 from persons import person
 from product import Product, eventually, own_product
+from refusals import assert_problem
 from reserving import UPLOADS, abort, complete, look, number, reserve, send, send_parts, staged, sweep, uploaded
 from tintype.domain.garbage import Garbage
 from tintype.domain.invariant import Invariant
@@ -209,6 +210,9 @@ def test_an_image_that_is_not_examined_yet_is_in_work_everywhere_and_then_ready(
         assert product.stranger.get(f"{link}/nonsense").status_code == 404
         assert product.stranger.get(f"/p/{reserved['image_id']}").status_code == 404
         assert product.client.post(f"{image}/variants", json={"preset": "thumb"}).status_code == 409
+        for changed in (product.client.patch(image, json={}), product.client.put(f"{image}/content", content=data)):
+            assert_problem(changed, 409, "conflict")
+            assert changed.headers["retry-after"] == "1"
         assert (
             product.client.get("/api/v1/images", params={"limit": "1"}).json()["items"][0]["id"] != reserved["image_id"]
         )

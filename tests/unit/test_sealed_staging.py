@@ -77,11 +77,8 @@ async def test_what_is_small_stays_in_memory_and_its_room_is_given_back(
     pytest.fail("the room was not given back")
 
 
-async def test_what_is_too_large_for_memory_is_opened_while_it_is_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(staging_sealed, "CLEAR_BYTES", 1000)
-    async with SealedStaging(tmp_path, held_bytes=0).open() as staged:
+async def test_what_is_too_large_for_memory_is_opened_while_it_is_read(tmp_path: Path) -> None:
+    async with SealedStaging(tmp_path, held_bytes=0, clear_bytes=1000).open() as staged:
         assert isinstance(staged, SealedStagedBytes)
         await stage(staged)
         file, _ = await staged.finish()

@@ -31,7 +31,7 @@ CLEAR_UPLOADS: Final = 16
 kind of 10 MB, and as many as the store writes at once."""
 
 CLEAR_BYTES: Final = 64 * 2**20
-"""What is larger is no image to be examined, and memory is not for it."""
+"""What is larger is no image to be examined, unless a kind says so, and memory is not for it."""
 
 HELD_EACH_BYTES: Final = 4 * 2**20
 """Of an upload that stays in memory while it comes in: most photographs are no larger."""
@@ -68,8 +68,11 @@ class Room:
 class SealedStagedBytes(LocalStagedBytes):
     """One upload: in memory, or in a file without a name, encrypted, and opened into memory when it is complete."""
 
-    def __init__(self, make: Callable[[], BinaryIO], places: asyncio.Semaphore, room: Room) -> None:
+    def __init__(
+        self, make: Callable[[], BinaryIO], places: asyncio.Semaphore, room: Room, *, clear_bytes: int = CLEAR_BYTES
+    ) -> None:
         self._room = room
+        self._clear_bytes = clear_bytes
         self._held: BinaryIO | None = None
         self._held_bytes = 0
         self._cipher = AESGCM(secrets.token_bytes(_KEY_BYTES))
@@ -84,7 +87,7 @@ class SealedStagedBytes(LocalStagedBytes):
         sealed, digest = await super().finish()
         if self._held is not None:
             return self._held, digest
-        if self.size > CLEAR_BYTES:
+        if self.size > self._clear_bytes:
             return _Reader(sealed, self._lengths, self._open_piece), digest
         await self._places.acquire()
         self._has_place = True
@@ -214,11 +217,14 @@ def _nonce(number: int) -> bytes:
 class SealedStaging(LocalStaging):
     """Staging in a directory, encrypted there; as `LocalStaging` otherwise."""
 
-    def __init__(self, directory: Path, *, reserve_bytes: int = 0, held_bytes: int = HELD_BYTES) -> None:
-        """`held_bytes` is how much may wait in memory."""
+    def __init__(
+        self, directory: Path, *, reserve_bytes: int = 0, held_bytes: int = HELD_BYTES, clear_bytes: int = CLEAR_BYTES
+    ) -> None:
+        """`held_bytes` is how much may wait in memory; what has at most `clear_bytes` is opened into it as a whole."""
         super().__init__(directory, reserve_bytes=reserve_bytes)
+        self._clear_bytes = clear_bytes
         self._places = asyncio.Semaphore(CLEAR_UPLOADS)
         self._room = Room(held_bytes)
 
     def _make(self) -> SealedStagedBytes:
-        return SealedStagedBytes(self._nameless, self._places, self._room)
+        return SealedStagedBytes(self._nameless, self._places, self._room, clear_bytes=self._clear_bytes)

@@ -10,7 +10,7 @@ from tintype.adapters.blobs_encrypted import EncryptedBlobStore
 from tintype.adapters.blobs_local import LocalBlobStore
 from tintype.adapters.blobs_mirrored import MirroredBlobStore
 from tintype.adapters.staging_local import LocalStaging
-from tintype.adapters.staging_sealed import SealedStaging
+from tintype.adapters.staging_sealed import CLEAR_BYTES, SealedStaging
 from tintype.ports.blobs import BlobStore
 from tintype.ports.direct_uploads import DirectUploads
 from tintype.ports.staging import Staging
@@ -80,8 +80,11 @@ def encrypted_store(settings: Settings) -> EncryptedBlobStore:
 
 def staging(settings: Settings) -> Staging:
     """Return the place for bytes on their way in, encrypted where the blobs are."""
-    kind = SealedStaging if settings.encryption.key else LocalStaging
-    return kind(settings.data / "staging", reserve_bytes=settings.upload.reserve_bytes)
+    directory, reserve_bytes = settings.data / "staging", settings.upload.reserve_bytes
+    if not settings.encryption.key:
+        return LocalStaging(directory, reserve_bytes=reserve_bytes)
+    largest = max(kind.limits.max_bytes for kind in settings.kinds.values())
+    return SealedStaging(directory, reserve_bytes=reserve_bytes, clear_bytes=max(CLEAR_BYTES, largest))
 
 
 def admit_keys(settings: Settings) -> None:

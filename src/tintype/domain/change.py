@@ -6,6 +6,7 @@ is told that it is not the state any more (RFC 9110 §13.1.1).
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Final
 
 from tintype.domain.actor import Actor, Scope
 from tintype.domain.audit import Action, Entry, Requester, image_object
@@ -13,6 +14,9 @@ from tintype.domain.errors import Code, Problem
 from tintype.domain.image import Image, State
 from tintype.domain.tokens import Token
 from tintype.domain.visibility import BY_LINK
+
+PENDING_RETRY_SECONDS: Final = 1
+"""When to ask again for an image whose bytes are being examined: most are by then."""
 
 
 def entity_tag(image: Image) -> str:
@@ -81,6 +85,17 @@ class ChangeRequest:
         if self.actor is not None:
             self.actor.need(self.scope)
         return Problem(Code.AUTH_FORBIDDEN, "This token does not belong to the image.")
+
+
+def refuse_pending(image: Image) -> None:
+    """Raise `Problem` conflict for an image whose bytes are not examined yet, or refused."""
+    if image.pending and image.state is State.REJECTED:
+        raise Problem(
+            Code.CONFLICT, "The bytes of this image were refused: there is nothing to change. Upload another."
+        )
+    if image.pending:
+        message = "The bytes of this image are still being examined. Try again in a moment."
+        raise Problem(Code.CONFLICT, message, retry_after=PENDING_RETRY_SECONDS)
 
 
 def refuse_unless_live(image: Image, now: datetime) -> None:

@@ -11,6 +11,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from tintype.domain.attachment import refuse_detaching, settled
+from tintype.domain.change import refuse_pending
 from tintype.domain.errors import Code, FieldError, Problem
 from tintype.domain.image import Attachment, Image
 from tintype.domain.kind import UploadKind
@@ -51,6 +52,7 @@ async def change_image(
     change = await change_request(request, api, image_id)
     record = await api.records.get(ref_of(image_id))
     change.refuse_stranger(record.image)
+    refuse_pending(record.image)
     fields, kind = _checked(await _read(request, api)), record.kind
     changed = await api.change_image(change, lambda image: _changed(image, fields, kind), kind)
     api.records.forget((change.image_id,))

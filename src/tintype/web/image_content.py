@@ -7,6 +7,7 @@ from litestar import Response, put
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
+from tintype.domain.change import refuse_pending
 from tintype.domain.errors import Code, FieldError, Problem
 from tintype.domain.kind import UploadKind
 from tintype.reads.delivery import DeliveryRecord
@@ -44,6 +45,7 @@ async def replace_content(
         change, caller = await change_request(request, api, image_id), await api.caller(request)
         record = await api.records.get(ref_of(image_id))
         change.refuse_stranger(record.image)
+        refuse_pending(record.image)
         kind = _kind(record)
         incoming = ContentRequest(body, query_fields(request), kind, boundary=form_boundary(request))
         refuse_if_longer((body.declared or 0) - incoming.beside_file, incoming.kinds())
