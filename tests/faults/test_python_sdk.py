@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, Literal
 from urllib.parse import urlsplit
@@ -132,6 +133,16 @@ def test_an_upload_that_is_stopped_leaves_nothing_behind(product: Product) -> No
     assert product.query("SELECT state FROM uploads ORDER BY id DESC LIMIT 1") == [("aborted",)]
 
 
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Have what is started here hear SIGINT: tests that a shell runs in the background ignore it, and hand that on."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_a_command_that_was_ended_goes_on_where_it_was(
     product: Product, line: BreakingLine, tmp_path: Path, number: signal.Signals
@@ -143,7 +154,10 @@ def test_a_command_that_was_ended_goes_on_where_it_was(
     environment = {**os.environ, "TINTYPE_API_KEY": product.api_key}
     line.holds_after = PART + 500_000
     ((before,),) = product.query(PARTS_UNDER_WAY)
-    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as killed:
+    with (
+        interruptible(),
+        subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as killed,
+    ):
         assert eventually(lambda: product.query(PARTS_UNDER_WAY) == [(before + 1,)], within=30)
         killed.send_signal(number)
         said = killed.communicate(timeout=10)[1]

@@ -48,7 +48,11 @@ def stopping() -> Iterator[Product]:
 
 @contextmanager
 def idle_workers(product: Product) -> Iterator[None]:
-    """Keep the workers from doing anything: what is uploaded stays in work until the end of the block."""
+    """Keep the workers from doing anything: what is uploaded stays in work until the end of the block.
+
+    Before it begins the last of an earlier test's streams has ended, so that streams can be counted.
+    """
+    assert eventually(lambda: open_streams(product) == 0)
     workers = [pid for pid, command in product.children().items() if "run-worker" in command]
     assert workers
     for pid in workers:
@@ -263,8 +267,12 @@ def test_the_head_of_a_stream_is_answered_at_once(product: Product) -> None:
 def test_a_stream_is_logged_and_measured_when_it_ends(product: Product) -> None:
     image = product.upload(samples.jpeg(seed=18))
     answer = product.stranger.get(f"{IMAGES}/{image['id']}/events", params={"token": "ttr_secret"})
-    mine = [line for line in product.log_lines() if line.get("request_id") == answer.headers["x-request-id"]]
-    assert [(line["route"], line["status"]) for line in mine] == [("/api/v1/images/{image_id}/events", 200)]
+
+    def mine() -> list[tuple[str, int]]:
+        lines = [line for line in product.log_lines() if line.get("request_id") == answer.headers["x-request-id"]]
+        return [(line["route"], line["status"]) for line in lines]
+
+    assert eventually(lambda: mine() == [("/api/v1/images/{image_id}/events", 200)])  # it is written after the end
     assert "ttr_secret" not in product.log.read_text()
 
 
