@@ -47,14 +47,18 @@ def _luminance(color: list[float]) -> float:
 
 _TEXTS: Final = """() => {
   const canvas = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
+  const known = new Map();
   const channels = (color) => {  // any notation of CSS; a canvas understands what the page does
-    canvas.clearRect(0, 0, 1, 1);
-    canvas.fillStyle = color;
-    canvas.fillRect(0, 0, 1, 1);
-    const [red, green, blue, alpha] = canvas.getImageData(0, 0, 1, 1).data;
-    return [red, green, blue, alpha / 255];
+    if (!known.has(color)) {
+      canvas.clearRect(0, 0, 1, 1);
+      canvas.fillStyle = color;
+      canvas.fillRect(0, 0, 1, 1);
+      const [red, green, blue, alpha] = canvas.getImageData(0, 0, 1, 1).data;
+      known.set(color, [red, green, blue, alpha / 255]);
+    }
+    return known.get(color);
   };
-  const texts = [];
+  const texts = new Map();  // one for each colour on each ground: the reference has thousands of them
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   while (walker.nextNode()) {
     const text = walker.currentNode.textContent.trim();
@@ -63,7 +67,8 @@ _TEXTS: Final = """() => {
     if (!text || unseen || !element.checkVisibility({ opacityProperty: true, visibilityProperty: true })) continue;
     const grounds = [];
     for (let at = element; at; at = at.parentElement) grounds.push(channels(getComputedStyle(at).backgroundColor));
-    texts.push({ text, color: channels(getComputedStyle(element).color), grounds });
+    const color = channels(getComputedStyle(element).color);
+    texts.set(JSON.stringify([color, grounds]), { text, color, grounds });
   }
-  return texts;
+  return [...texts.values()];
 }"""
