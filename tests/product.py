@@ -64,6 +64,7 @@ class Product:
         deadline = time.monotonic() + PROCESSED_SECONDS
         while True:
             shown = dict(self.client.get(f"/api/v1/images/{image['id']}").json())
+            assert "state" in shown, shown
             if shown["state"] != "processing":
                 return shown
             assert time.monotonic() < deadline, f"still processing: {shown}"

@@ -1,6 +1,8 @@
 """With a remote store the bytes of an upload go there straight, and the worker is the first of ours to read them."""
 
 import hashlib
+import time
+from base64 import b64encode
 from collections.abc import Iterator
 from typing import Final
 
@@ -122,6 +124,18 @@ def test_bytes_that_were_not_announced_are_refused_by_the_store_itself(product: 
         assert complete(product, reserved).json()["code"] == "upload.bytes_missing"
 
 
+def test_a_part_whose_checksum_lies_is_refused_by_the_store_and_may_be_sent_again(product: Product) -> None:
+    data = photo(937, PART + 2**20)
+    reserved = reserve(product.client, data, method="multipart")
+    first, second = reserved["parts"]
+    summed = {"content-md5": b64encode(hashlib.md5(data[:PART], usedforsecurity=False).digest()).decode()}
+    assert httpx.put(first["url"], content=b"!" + data[1:PART], headers=summed).status_code in {400, 422}
+    assert httpx.put(second["url"], content=data[PART:]).is_success
+    assert complete(product, reserved).json()["code"] == "upload.bytes_missing"
+    assert httpx.put(first["url"], content=data[:PART], headers=summed).is_success
+    assert product.settled(complete(product, reserved).json())["state"] == "ready"
+
+
 def test_an_upload_that_is_aborted_or_given_up_leaves_nothing_in_the_store(product: Product, bucket: Bucket) -> None:
     data = photo(933, PART + 2**20)
     aborted, over = (reserve(product.client, data, method="multipart") for _ in range(2))
@@ -142,6 +156,7 @@ def test_gc_aborts_what_the_store_keeps_open_for_nobody(product: Product, bucket
     forgotten, foreign = (f"staging/{whose:x}/01/{1:016x}-object" for whose in (tenant, 0x7777))
     for key in (forgotten, foreign):
         bucket.s3.create_multipart_upload(Bucket=bucket.name, Key=key)
+    time.sleep(1)  # the store tells whole seconds, and rounds them up
     environment = {**s3_server.environment, "TINTYPE_BLOBS_URL": bucket.url()}
     done = tintype("gc", "--grace", "0", "--data", str(product.data), environment=environment)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -3,6 +3,9 @@
 import asyncio
 import time
 from collections.abc import Callable, Coroutine
+from contextlib import nullcontext
+from functools import partial
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -71,6 +74,31 @@ def test_what_many_ask_for_at_once_is_read_once(
         assert records.reads == 1
         assert await ask(records, ref) == answers[0]
         assert records.reads == 1
+
+    run(story)
+
+
+def test_an_image_that_its_upload_becomes_while_it_is_looked_for_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    image = SimpleNamespace(id=1, sha256=b"", owner=None, kind="image", expires_at=None)
+    looks: dict[str, list[Any]] = {
+        "find_image_tenant": [(1, False)],
+        "get_image": [None, image],
+        "get_upload": [None],
+        "list_variants": [()],
+    }
+
+    async def look(name: str, *_: object, **__: object) -> object:
+        return looks[name].pop(0)
+
+    async def no_kinds(_: int) -> dict[str, Any]:
+        return {}
+
+    async def story() -> None:
+        for name in looks:
+            monkeypatch.setattr(delivery, name, partial(look, name))
+        database = SimpleNamespace(lookup=nullcontext, transaction=nullcontext)
+        records = DeliveryRecords(cast("Any", database), cast("Any", None), no_kinds)
+        assert (await records._read(named())).image is cast("Any", image)
 
     run(story)
 

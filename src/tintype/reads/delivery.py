@@ -274,7 +274,11 @@ class DeliveryRecords:
             raise suspended_tenant()
         kinds = await self._kinds_of(tenant)
         async with self._database.transaction(tenant) as connection:
-            image = await get_image(connection, ref.id) or await _pending(connection, ref.id, kinds)
+            image = (
+                await get_image(connection, ref.id)
+                or await _pending(connection, ref.id, kinds)
+                or await get_image(connection, ref.id)  # its upload may have become it between the two looks
+            )
             variants = await list_variants(connection, tenant=tenant, sha256=image.sha256) if image is not None else ()
             withdrawn = bool(image and image.owner and not await is_active(connection, image.owner))
         if image is None:
