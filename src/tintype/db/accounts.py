@@ -9,7 +9,6 @@ from typing import Any, Final
 from tintype.db.pool import Connection
 from tintype.domain.account import Account, AccountState, Decision
 from tintype.domain.actor import Role
-from tintype.domain.email_address import EmailAddress, parse_email
 from tintype.domain.ids import bucket_of
 
 NOBODY: Final = 0
@@ -175,11 +174,6 @@ async def save_decision(connection: Connection, account: int, decision: Decision
            WHERE bucket = %s AND id = %s""",
         [decision.state, decision.role, decision.state, decision.reason, bucket_of(account), account],
     )
-
-
-def normal_email(account: Account) -> EmailAddress:
-    """Return the account's address, which was checked when it was stored."""
-    return parse_email(account.email)
 
 
 def _account(row: tuple[Any, ...]) -> Account:

@@ -169,7 +169,6 @@ class ImageListener:
     async def _listen(self) -> None:
         options = connection_options(self._config)
         async with await BoundedConnection.connect(self._config.url, **options) as connection:
-            await connection.execute(f"LISTEN {IMAGES_CHANNEL}")
             for channel in (IMAGES_CHANNEL, ACCOUNTS_CHANNEL, TENANTS_CHANNEL, UPLOADS_CHANNEL):
                 await connection.execute(f"LISTEN {channel}")
             self._on_connection(True)

@@ -67,11 +67,6 @@ def named_digest(key: str) -> str:
     return stored.sha256.hex() if stored.digest is None else key.rpartition("-")[2].partition(".")[0]
 
 
-def section_prefix(tenant: int, section: str) -> str:
-    """Return what the keys of a tenant's section begin with: of the originals, or of a preset."""
-    return f"{tenant:x}/{section}/"
-
-
 def journal_day_prefix(day: date) -> str:
     """Return what the journal's keys of one day begin with."""
     return f"{JOURNAL_PREFIX}{day.isoformat()}/"

@@ -162,11 +162,6 @@ async def end_for_nothing(
     return ended
 
 
-def is_open(upload: Upload | None) -> bool:
-    """Return whether bytes may still come."""
-    return upload is not None and upload.state in OPEN
-
-
 def _blocks(file: BinaryIO) -> Iterator[bytes]:
     file.seek(0)
     while block := file.read(READ_BYTES):

@@ -5,11 +5,10 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from enum import IntEnum
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import IO, Any, Final, cast
 
 from tintype_client.client import Tintype
 from tintype_client.core.api import passes
@@ -61,7 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _upload(client: Tintype, name: str, wanted: UploadOptions, options: argparse.Namespace) -> Exit:
     try:
-        with ProgressBar(sys.stderr, name) as bar, _opened(name) as file:
+        file: IO[bytes] | Path = sys.stdin.buffer if name == STANDARD_INPUT else Path(name)
+        with ProgressBar(sys.stderr, name) as bar:
             shown: UploadOptions = wanted if options.quiet else {**wanted, "on_progress": bar}
             image = client.upload(file, **shown)
     except (TintypeError, OSError) as error:
@@ -69,11 +69,6 @@ def _upload(client: Tintype, name: str, wanted: UploadOptions, options: argparse
         return _status_of(error)
     _tell_image(name, image, as_json=options.json)
     return Exit.DONE
-
-
-@contextmanager
-def _opened(name: str) -> Iterator[Any]:
-    yield sys.stdin.buffer if name == STANDARD_INPUT else Path(name)
 
 
 def _tell_image(name: str, image: Image, *, as_json: bool) -> None:

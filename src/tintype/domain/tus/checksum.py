@@ -56,8 +56,3 @@ def parse_checksum(text: str | None) -> Checksum | None:
     if len(digest) != hashlib.new(algorithm, usedforsecurity=False).digest_size:
         raise Problem(Code.REQUEST_UNREADABLE, f"Upload-Checksum has no {algorithm} in base64 after the name.")
     return Checksum(algorithm, digest)
-
-
-def format_checksum(checksum: Checksum) -> str:
-    """Return the value of the header."""
-    return f"{checksum.algorithm} {base64.b64encode(checksum.digest).decode()}"

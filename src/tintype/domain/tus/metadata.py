@@ -7,7 +7,6 @@ about an image is text, so values have to be UTF-8.
 import base64
 import binascii
 import re
-from collections.abc import Mapping
 from typing import Final
 
 from tintype.domain.errors import Code, Problem
@@ -41,11 +40,6 @@ def _decoded(key: str, encoded: str) -> str:
         return base64.b64decode(encoded, validate=True).decode()
     except (binascii.Error, ValueError) as error:
         raise _unreadable(f"has no text in base64 for {key[:40]}") from error
-
-
-def format_metadata(metadata: Mapping[str, str]) -> str:
-    """Return the value of the header."""
-    return ",".join(f"{key} {base64.b64encode(value.encode()).decode()}".rstrip() for key, value in metadata.items())
 
 
 def _unreadable(what: str) -> Problem:

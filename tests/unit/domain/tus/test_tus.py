@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from tintype.domain.errors import Code, Kind, Problem
 from tintype.domain.tus.appending import Append, Stand, permit, read_append
-from tintype.domain.tus.checksum import ALGORITHMS, Checksum, Summing, format_checksum, parse_checksum
+from tintype.domain.tus.checksum import ALGORITHMS, Checksum, Summing, parse_checksum
 from tintype.domain.tus.concatenation import Partial, Whole, parse_concat
 from tintype.domain.tus.creation import read_creation
-from tintype.domain.tus.metadata import format_metadata, parse_metadata
+from tintype.domain.tus.metadata import parse_metadata
 from tintype.domain.tus.protocol import MEDIA_TYPE, announcement, method_meant, refuse_other_version
 from tintype.domain.tus.status import Status, progress_headers, status_headers
 
@@ -26,9 +26,14 @@ def code_of(problem: pytest.ExceptionInfo[Problem]) -> Code:
     return problem.value.code
 
 
+def written(metadata: dict[str, str]) -> str:
+    """Return the header as clients write it."""
+    return ",".join(f"{key} {base64.b64encode(value.encode()).decode()}".rstrip() for key, value in metadata.items())
+
+
 @given(st.dictionaries(keys, st.text(), max_size=5))
 def test_metadata_that_is_written_is_read_again(metadata: dict[str, str]) -> None:
-    assert parse_metadata(format_metadata(metadata)) == metadata
+    assert parse_metadata(written(metadata)) == metadata
 
 
 @given(st.text(alphabet="ab ,=AA+/é\t", max_size=30) | st.text(max_size=30))
@@ -37,7 +42,7 @@ def test_any_metadata_is_read_or_refused(text: str) -> None:
         found = parse_metadata(text)
     except Problem:
         return
-    assert parse_metadata(format_metadata(found)) == found
+    assert parse_metadata(written(found)) == found
 
 
 @pytest.mark.parametrize("text", ["title", "title ", "title =", "a YQ==, a YQ==", "é YQ==", ",", "a YQ==,"])
@@ -57,7 +62,7 @@ def test_metadata_that_is_no_text_is_refused() -> None:
 @given(st.sampled_from(ALGORITHMS), st.binary(max_size=100))
 def test_a_checksum_holds_for_its_own_bytes_alone(algorithm: str, body: bytes) -> None:
     expected = Checksum(algorithm, hashlib.new(algorithm, body).digest())
-    assert parse_checksum(format_checksum(expected)) == expected
+    assert parse_checksum(f"{algorithm} {base64.b64encode(expected.digest).decode()}") == expected
     summing = Summing(expected)
     for at in range(len(body)):
         summing.update(body[at : at + 1])
