@@ -10,8 +10,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
+from tintype.bootstrap.origin import site_url
 from tintype.bootstrap.parts import foundation_of
-from tintype.bootstrap.people import password_hasher, site_url
+from tintype.bootstrap.people import password_hasher
 from tintype.bootstrap.privacy import account_deleter
 from tintype.db.account_deletions import DeletionCause
 from tintype.db.attempt_limits import AttemptLimits

@@ -17,7 +17,19 @@ from tintype.domain.kind import ATTACH_WITHIN, Limits, UploadKind
 from tintype.domain.transform import MAX_SIDE, Fit, Preset, Recipe, Transform
 from tintype.domain.visibility import Visibility
 from tintype.settings_reader import Complaint, Reader
-from tintype.settings_values import duration, key_of, list_of, one_of, pixels, size, some_of, switch, text, whole
+from tintype.settings_values import (
+    at_least,
+    duration,
+    key_of,
+    list_of,
+    one_of,
+    pixels,
+    size,
+    some_of,
+    switch,
+    text,
+    whole,
+)
 
 NAMED_TABLES: Final = {
     "presets": ("width", "height", "fit", "quality", "eager"),
@@ -184,13 +196,6 @@ def _attach_of(kind: str) -> Callable[[object], str]:
     return read
 
 
-def _span(value: object) -> timedelta:
-    span = duration(value)
-    if span is None:
-        raise ValueError("is not a time such as 90s, 15m, 12h or 30d")
-    return span
-
-
 def _kind(read: Reader, name: str, presets: dict[str, Preset]) -> UploadKind:
     path = f"kinds.{name}"
     formats = read.read(f"{path}.formats", some_of(Format), tuple(Format))
@@ -211,7 +216,7 @@ def _kind(read: Reader, name: str, presets: dict[str, Preset]) -> UploadKind:
         ),
         visibility=read.read(f"{path}.visibility", Visibility, Visibility.PUBLIC),
         attach=read.read(f"{path}.attach", _attach_of(name), None),
-        attach_within=read.read(f"{path}.attach_within", _span, ATTACH_WITHIN),
+        attach_within=read.read(f"{path}.attach_within", at_least(timedelta(seconds=1)), ATTACH_WITHIN),
         one_per_owner=read.read(f"{path}.one_per_owner", switch, False),
         expires_in=read.read(f"{path}.expires_in", duration, None),
     )

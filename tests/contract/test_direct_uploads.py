@@ -18,8 +18,9 @@ import pytest
 from s3_server import Bucket, S3Server
 from tintype.adapters.blobs_s3 import S3BlobStore
 from tintype.adapters.staging_local import LocalStaging
+from tintype.domain.parts import MAX_PARTS, MIN_PART_BYTES
 from tintype.ports.blobs import BlobMismatch, BlobMissing, BlobStoreFailed
-from tintype.ports.direct_uploads import MAX_PARTS, MIN_PART_BYTES, DirectUploads, SignedRequest, UnfinishedUpload
+from tintype.ports.direct_uploads import DirectUploads, SignedRequest, UnfinishedUpload
 from tintype.settings_blobs import S3Bucket, S3Credentials, place_of, s3_credentials
 
 pytestmark = pytest.mark.anyio

@@ -53,7 +53,7 @@ KILLED_AT_POINTS: Final = """
         (StagedUploads, "store"),
         (StagedUploads, "record"),
         (StagedUploads, "clear"),
-        (complete_upload, "receive"),
+        (complete_upload, "mark_received"),
         (complete_upload.CompleteUpload, "__call__"),
         (examine_upload, "commit_image"),
         (examine_upload.ExamineUpload, "_commit"),
@@ -74,7 +74,7 @@ KILLED_AT_POINTS: Final = """
 POINTS: Final = (
     "after store",  # stored, nobody's
     "after record",  # recorded, not committed
-    "after receive",  # enqueued, not committed
+    "after mark_received",  # enqueued, not committed
     "after __call__",  # complete, not answered
     "after commit_image",  # the job's rows are written, not committed
     "after _commit",  # an image, and what was staged is left

@@ -6,7 +6,8 @@ import pytest
 
 from tintype.adapters.mailer_folder import FolderMailer
 from tintype.adapters.mailer_smtp import SmtpMailer
-from tintype.bootstrap.people import mailer, site_url
+from tintype.bootstrap.origin import site_url
+from tintype.bootstrap.people import mailer
 from tintype.settings import BadSettings, Settings, load_settings
 
 

@@ -7,11 +7,11 @@ from typing import Final
 from xml.sax.saxutils import escape
 
 from tintype.adapters.s3_requests import Found, Refused, S3Requests, denied
+from tintype.domain.parts import MAX_PARTS
 from tintype.ports.blobs import BlobMismatch, BlobMissing, BlobStore, check_key, check_prefix
 from tintype.ports.direct_uploads import (
     MAX_LIFETIME,
     MAX_PART_BYTES,
-    MAX_PARTS,
     MAX_PUT_BYTES,
     SignedRequest,
     StoredPart,

@@ -26,6 +26,14 @@ def own_url(settings: Settings) -> str:
     return f"{scheme(settings)}://{f'[{host}]' if ':' in host else host}:{settings.port}"
 
 
+def site_url(settings: Settings) -> str:
+    """Return where people reach us, for links in mails and events: as configured, never as a request says.
+
+    A Host header is its sender's to write, and a mail with their host in it would send them our token.
+    """
+    return settings.public_url or own_url(settings)
+
+
 def origin_url(settings: Settings) -> str:
     """Return where a worker reaches the API: where this machine serves, or the public address of one that does not."""
     return settings.public_url if _is_elsewhere(settings) and settings.public_url else own_url(settings)
@@ -49,7 +57,7 @@ def own_tls() -> ssl.SSLContext:
 
 def come_by_https(settings: Settings) -> bool:
     """Return whether browsers reach us by https: by this server's own, or by that of a proxy before it."""
-    return (settings.public_url or own_url(settings)).startswith("https:")
+    return site_url(settings).startswith("https:")
 
 
 def https_site(settings: Settings, host: str) -> str:

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from tintype.adapters.mailer_folder import FolderMailer
 from tintype.adapters.mailer_smtp import SmtpConfig, SmtpMailer
 from tintype.adapters.passwords_argon2 import Argon2Hasher, HashingLimits
-from tintype.bootstrap.origin import own_url
+from tintype.bootstrap.origin import site_url
 from tintype.db.attempt_limits import AttemptLimits
 from tintype.db.clock import DatabaseClock
 from tintype.db.jobs import Task
@@ -56,11 +56,3 @@ def mailer(settings: Settings) -> Mailer:
     if accounts.smtp_url is None:
         return FolderMailer(settings.data / "mail", sender=sender)
     return SmtpMailer(SmtpConfig.from_url(accounts.smtp_url, sender=sender))
-
-
-def site_url(settings: Settings) -> str:
-    """Return where people reach us, for links in mails: as configured, never as a request says.
-
-    A Host header is its sender's to write, and a mail with their host in it would send them our token.
-    """
-    return settings.public_url or own_url(settings)

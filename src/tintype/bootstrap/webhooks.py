@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 
-from tintype.bootstrap.origin import own_url
+from tintype.bootstrap.origin import site_url
 from tintype.bootstrap.outgoing import CONNECT_SECONDS, public_web
 from tintype.db.clock import DatabaseClock
 from tintype.db.pool import Database
@@ -44,7 +44,7 @@ def webhook_courier(
             webhooks.disable_after,
             webhooks.concurrent,
         ),
-        body=partial(event_body, base_url=settings.public_url or own_url(settings)),
+        body=partial(event_body, base_url=site_url(settings)),
         count=count,
     )
 

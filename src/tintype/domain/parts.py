@@ -11,6 +11,7 @@ from tintype.domain.errors import Code, Problem
 from tintype.domain.upload import Part
 
 MIN_PART_BYTES: Final = 5 * 2**20
+"""Of all but the last (S3: EntityTooSmall)."""
 MAX_PARTS: Final = 10_000
 
 USUAL_PART_BYTES: Final = 8 * 2**20

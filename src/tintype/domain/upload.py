@@ -26,6 +26,7 @@ from tintype.domain.transform import Recipe
 from tintype.domain.visibility import Visibility
 
 _NO_RECIPE: Final = Recipe((), ())
+"""Of an image that is only asked whose it is, or whose kind is gone."""
 
 
 class Method(StrEnum):
@@ -172,7 +173,7 @@ class Upload:
             return None
         return Actor(self.tenant, self.created_by, self.owner)
 
-    def as_image(self, recipe: Recipe) -> Image:
+    def as_image(self, recipe: Recipe = _NO_RECIPE) -> Image:
         """Return the image as far as it is known: in work or refused, without a byte (`Image.pending`).
 
         Its version is 0: the first with bytes has another ETag, and whoever follows it is told of that. Its write token
@@ -233,7 +234,7 @@ def permit(request: ChangeRequest, upload: Upload) -> None:
     Its id can be guessed, and an upload is nobody else's business.
     """
     try:
-        request.permitted(upload.as_image(_NO_RECIPE))
+        request.permitted(upload.as_image())
     except Problem as problem:
         if problem.code in {Code.NOT_FOUND, Code.AUTH_REQUIRED, Code.AUTH_FORBIDDEN}:
             raise no_upload() from problem

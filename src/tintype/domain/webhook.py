@@ -38,6 +38,9 @@ MOST_RETRY_AFTER: Final = timedelta(hours=1)
 
 EVERY_EVENT: Final = "*"
 
+SWITCHED_OFF: Final = "webhook.disabled"
+"""Why a delivery was given up that waited for a webhook which was switched off."""
+
 
 class EventType(StrEnum):
     """What happened; the value is how it is written."""

@@ -9,7 +9,8 @@ over, so a staging key is never used for anything else, and what appears there l
 
 *In parts*: `begin`, then `part` signs a request for each number from 1 on, in any order, each of which may be sent
 again and then replaces what it was; `parts` says what is there, also to who resumes; `complete` makes the blob. What is
-begun lies invisibly in the store until it is completed or aborted: `unfinished` finds what was forgotten.
+begun lies invisibly in the store until it is completed or aborted: `unfinished` finds what was forgotten. How many
+parts there are, and how large the least of them but the last, is said in `domain/parts.py`.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -17,12 +18,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
-MIN_PART_BYTES: Final = 5 * 2**20
-"""Every part but the last has at least so many (S3: EntityTooSmall)."""
 MAX_PART_BYTES: Final = 5 * 2**30
 MAX_PUT_BYTES: Final = 5 * 2**30
 """Larger ones have to come in parts."""
-MAX_PARTS: Final = 10_000
 MAX_LIFETIME: Final = timedelta(days=7)
 """No store signs for longer."""
 

@@ -28,7 +28,7 @@ from tintype.domain.ids import ImageRef, milliseconds_of
 from tintype.domain.image import Image, State
 from tintype.domain.kind import UploadKind, presets_of
 from tintype.domain.tenant import suspended_tenant
-from tintype.domain.transform import Preset, Recipe
+from tintype.domain.transform import Preset
 from tintype.domain.upload import UploadState
 from tintype.domain.visibility import BY_LINK, Viewer, may_view
 
@@ -301,7 +301,7 @@ async def _pending(connection: Connection, image_id: int, kinds: Mapping[str, Up
     if upload is None or upload.state not in {UploadState.RECEIVED, UploadState.REJECTED}:
         return None
     kind = kinds.get(upload.kind)
-    return upload.as_image(kind.recipe if kind is not None else Recipe((), ()))
+    return upload.as_image(kind.recipe) if kind is not None else upload.as_image()
 
 
 def _no_image() -> Problem:

@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import BinaryIO, Final
 
 from tintype.db.blobs import prove_lock
+from tintype.db.jobs import enqueue_examine_upload
 from tintype.db.pool import Connection, Database
 from tintype.db.uploads import (
     delete_parts,
@@ -145,6 +146,17 @@ def key_of(upload: Upload, part: Part) -> str:
     if part.sha256 is None:
         return staged_object_key(upload.tenant, upload.id)
     return staged_part_key(upload.tenant, upload.id, part.number, part.sha256)
+
+
+async def mark_received(connection: Connection, upload: Upload) -> Upload | None:
+    """Have an upload, all of whose bytes are durable, be `received`, and enqueue its job; None when it has ended.
+
+    From the caller's commit on it is never lost.
+    """
+    received = await set_state(connection, upload.id, UploadState.RECEIVED)
+    if received is not None:
+        await enqueue_examine_upload(connection, tenant=upload.tenant, upload=upload.id)
+    return received
 
 
 async def end_for_nothing(

@@ -17,11 +17,10 @@ from dataclasses import dataclass
 from typing import BinaryIO, Final
 
 from tintype.db.clock import DatabaseClock
-from tintype.db.jobs import enqueue_examine_upload
 from tintype.db.notify import Notifier
 from tintype.db.pool import Connection, Database
 from tintype.db.tus import get_tus_upload, lock_hold, reserve_up_to, take_hold
-from tintype.db.uploads import advance, declare_size, lock_upload, set_state
+from tintype.db.uploads import advance, declare_size, lock_upload
 from tintype.db.usage import count_usage
 from tintype.domain.errors import Code, Problem
 from tintype.domain.kind import UploadKind
@@ -36,7 +35,7 @@ from tintype.ports.staging import Staging
 from tintype.storage.holds import Holds
 from tintype.storage.intake import refuse_unless_accepted, telling_of_storage
 from tintype.storage.segments import Segments
-from tintype.storage.staged_uploads import StagedUploads, end_for_nothing, key_of
+from tintype.storage.staged_uploads import StagedUploads, end_for_nothing, key_of, mark_received
 
 _BROKEN: Final = frozenset({Code.UPLOAD_INCOMPLETE, Code.UPLOAD_STALLED})
 """How a body ends early; what came of it by then is as good as any."""
@@ -188,8 +187,7 @@ class AppendBytes:
                 raise offset_conflict(upload.received)
             complete = end == hold.permit.length and not hold.partial
             if complete:
-                await set_state(connection, upload.id, UploadState.RECEIVED)
-                await enqueue_examine_upload(connection, tenant=upload.tenant, upload=upload.id)
+                await mark_received(connection, upload)
             if hold.permit.length is None and parts:
                 await self._reserve(connection, upload, parts[0].number, end)
         if complete:

@@ -20,11 +20,8 @@ from tintype.domain.audit import Action, Entry, Requester
 from tintype.domain.errors import Code, Problem
 from tintype.domain.idempotency import SecretAttempt
 from tintype.domain.ids import public_id
-from tintype.domain.webhook import SECRET_BYTES, WEBHOOK_PREFIX, Webhook, derive_secret, no_webhook
+from tintype.domain.webhook import SECRET_BYTES, SWITCHED_OFF, WEBHOOK_PREFIX, Webhook, derive_secret, no_webhook
 from tintype.storage.sealing import Sealer
-
-SWITCHED_OFF: Final = "webhook.disabled"
-"""Why a delivery was given up that waited for a webhook which was switched off."""
 
 _CHANGED: Final = ("url", "description", "events", "enabled")
 

@@ -10,10 +10,9 @@ How it fails: before the commit the upload stays open, and what is missing can b
 from collections.abc import Sequence
 
 from tintype.db.clock import DatabaseClock
-from tintype.db.jobs import enqueue_examine_upload
 from tintype.db.notify import Notifier
 from tintype.db.pool import Connection, Database
-from tintype.db.uploads import get_parts, get_upload, lock_upload, put_part, set_state
+from tintype.db.uploads import get_parts, get_upload, lock_upload, put_part
 from tintype.domain.change import ChangeRequest
 from tintype.domain.errors import Code, Problem
 from tintype.domain.parts import missing, refuse_unless_named, refuse_unless_whole
@@ -22,7 +21,6 @@ from tintype.domain.upload import (
     Method,
     Part,
     Upload,
-    UploadState,
     no_upload,
     permit,
     refuse_if_over,
@@ -30,7 +28,7 @@ from tintype.domain.upload import (
     size_mismatch,
 )
 from tintype.storage.intake import telling_of_storage
-from tintype.storage.staged_uploads import DIRECT, StagedUploads
+from tintype.storage.staged_uploads import DIRECT, StagedUploads, mark_received
 
 Named = Sequence[tuple[int, str]]
 """Number and ETag of each part, as the client has them."""
@@ -66,7 +64,9 @@ class CompleteUpload:
                 if whole is not None:
                     await put_part(connection, upload, whole)
                 await self._refuse_unless_whole(connection, upload, named if whole is None else None)
-                received = await receive(connection, upload)
+                received = await mark_received(connection, upload)
+        if received is None:
+            raise no_upload()
         self._notifier.jobs_enqueued()
         self._notifier.image_changed(upload.id)  # there is such an image now
         return received
@@ -94,13 +94,13 @@ class CompleteUpload:
             if named is not None:
                 refuse_unless_named(named, parts)
             refuse_unless_whole(upload.size, upload.part_size, parts)
-        refuse_unless_all(upload, parts)
+        _refuse_unless_all(upload, parts)
         for part in parts:
             if not await self._staged.is_there(upload, part):
                 raise missing([part.number])
 
 
-def refuse_unless_all(upload: Upload, parts: Sequence[Part]) -> None:
+def _refuse_unless_all(upload: Upload, parts: Sequence[Part]) -> None:
     """Raise `Problem` unless the parts are as many bytes as were declared."""
     there = sum(part.size for part in parts)
     if upload.size is None or there < upload.size:
@@ -110,12 +110,3 @@ def refuse_unless_all(upload: Upload, parts: Sequence[Part]) -> None:
         )
     if there > upload.size:
         raise size_mismatch(upload.size, f"{there:,} are there")
-
-
-async def receive(connection: Connection, upload: Upload) -> Upload:
-    """Promise to keep the upload, all of whose bytes are durable; the caller has its lock, and found it open."""
-    received = await set_state(connection, upload.id, UploadState.RECEIVED)
-    if received is None:
-        raise no_upload()
-    await enqueue_examine_upload(connection, tenant=upload.tenant, upload=upload.id)
-    return received

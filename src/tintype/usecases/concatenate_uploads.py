@@ -12,7 +12,6 @@ How it fails: before the commit the parts are as they were, and what was copied 
 from collections.abc import Sequence
 
 from tintype.db.clock import DatabaseClock
-from tintype.db.jobs import enqueue_examine_upload
 from tintype.db.notify import Notifier
 from tintype.db.pool import Connection, Database
 from tintype.db.tus import get_tus_upload, note_whole
@@ -25,7 +24,7 @@ from tintype.domain.tus.concatenation import PARTIAL
 from tintype.domain.upload import Part, Upload, UploadState, no_upload, refuse_unless_open
 from tintype.ports.blobs import BlobMissing, BlobStore
 from tintype.storage.intake import refuse_if_longer, telling_of_storage
-from tintype.storage.staged_uploads import StagedUploads, key_of
+from tintype.storage.staged_uploads import StagedUploads, key_of, mark_received
 
 
 class ConcatenateUploads:
@@ -102,8 +101,7 @@ class ConcatenateUploads:
             raise no_upload()
         for segment in segments:
             await advance(connection, whole, offset=segment.number, segment=segment)
-        await set_state(connection, whole.id, UploadState.RECEIVED)
-        await enqueue_examine_upload(connection, tenant=whole.tenant, upload=whole.id)
+        await mark_received(connection, whole)
         for part in parts:
             await note_whole(connection, part.id, whole.id)
             await set_state(connection, part.id, UploadState.ABORTED)

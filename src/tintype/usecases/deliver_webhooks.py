@@ -51,6 +51,7 @@ from tintype.domain.ids import public_id
 from tintype.domain.outgoing import BadUrl
 from tintype.domain.webhook import (
     EVENT_PREFIX,
+    SWITCHED_OFF,
     WEBHOOK_PREFIX,
     DeliveryState,
     DisabledReason,
@@ -319,7 +320,7 @@ async def _switch_off(connection: Connection, webhook: Webhook, reason: Disabled
         return
     off = replace(current, disabled_reason=reason, revision=current.revision + 1)
     await update_webhook(connection, off)
-    await give_up_pending(connection, webhook=webhook.id, error="webhook.disabled")
+    await give_up_pending(connection, webhook=webhook.id, error=SWITCHED_OFF)
     name = public_id(WEBHOOK_PREFIX, webhook.id)
     entry = Entry(action=Action.WEBHOOK_DISABLED, by=NOBODY, object=name, detail={"reason": reason.value})
     await record(connection, entry)

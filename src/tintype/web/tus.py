@@ -33,7 +33,7 @@ from tintype.usecases.reserve_upload import Reserved, ReserveUpload
 from tintype.web.app import ADDED_KEY
 from tintype.web.auth import Caller
 from tintype.web.body import AFTER_ANSWER_KEY, RequestBody
-from tintype.web.idempotency import key_of
+from tintype.web.idempotency import key_of, replayed
 from tintype.web.images_api import UNSHARED, ApiRequest, ImagesApi
 from tintype.web.openapi import RepeatableCreation, problems
 from tintype.web.rate_limit_fields import rate_limit_headers
@@ -138,8 +138,7 @@ async def _reserved(
     key = None if of_parts else key_of(headers, caller)  # a whole is known by its parts
     made = await tus.reserve(reservation, key)
     await tus.note(made.upload, headers.get("upload-metadata", ""), headers.get("upload-concat", "").strip())
-    repeated = {"idempotent-replayed": "true"} if made.repeated else {}
-    return made, {**rate_limit_headers(standings), **repeated}
+    return made, {**rate_limit_headers(standings), **replayed(again=made.repeated)}
 
 
 async def _made_of_parts(

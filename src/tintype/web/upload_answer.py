@@ -7,10 +7,11 @@ import msgspec
 from tintype.domain.image import Image
 from tintype.domain.tokens import Token
 from tintype.usecases.upload_image import Accepted, Repeated
+from tintype.web.idempotency import REPLAYED
 from tintype.web.image_json import ImageJson, present_image
 from tintype.web.images_api import UNSHARED
 
-REPEATED_HEADERS: Final = {"etag": '"1-1"', "idempotent-replayed": "true", **UNSHARED}
+REPEATED_HEADERS: Final = {"etag": '"1-1"', **REPLAYED, **UNSHARED}
 """The ETag is the one that every image has when it is made, which is when its answer was kept."""
 
 

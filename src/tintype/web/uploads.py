@@ -20,17 +20,17 @@ from tintype.domain.change import ChangeRequest, owns
 from tintype.domain.errors import Code, FieldError, Problem
 from tintype.domain.parts import count_of
 from tintype.domain.tokens import Purpose, parse_token
-from tintype.domain.transform import Recipe
 from tintype.domain.upload import Method, Upload, UploadState, no_upload, parse_upload_id, permit
 from tintype.domain.upload_link import Bound
 from tintype.reads.uploads import UploadRecord, Uploads
+from tintype.storage.direct_staging import WHOLE
 from tintype.usecases.abort_upload import AbortUpload
 from tintype.usecases.complete_upload import CompleteUpload
 from tintype.usecases.receive_part import ReceivePart
 from tintype.usecases.reserve_upload import Reserved, ReserveUpload
 from tintype.web.auth import Caller
 from tintype.web.body import RequestBody
-from tintype.web.idempotency import key_of
+from tintype.web.idempotency import key_of, replayed
 from tintype.web.image_fields import invalid
 from tintype.web.image_json import ImageJson, present_image
 from tintype.web.images_api import UNSHARED, ApiRequest, ImagesApi, credentials_of, headers_of, write_token
@@ -42,7 +42,7 @@ from tintype.web.receiving import receiving
 from tintype.web.upload_fields import converted, read_reservation
 from tintype.web.upload_gate import refuse_stranger
 from tintype.web.upload_json import UploadJson, UploadPartsJson, parts_there, present_upload
-from tintype.web.upload_links import NOT_OURS, UploadLinks, UploadTargets, link_invalid, part_of, whole_of
+from tintype.web.upload_links import NOT_OURS, PREFIX, UploadLinks, UploadTargets, link_invalid, part_of, whole_of
 from tintype.web.upload_openapi import (
     CompleteOperation,
     PartsOperation,
@@ -54,9 +54,6 @@ from tintype.web.waiting import come_again, settled
 
 SHOWN_PARTS: Final = 100
 """Addresses of parts in one answer: some 20 kB. The others are asked for by their numbers."""
-
-WHOLE: Final = 1
-"""The number of what comes in one piece."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +93,9 @@ async def create_upload(request: ApiRequest, uploads: NamedDependency[UploadsApi
     key = key_of(request.headers, caller)
     made = await uploads.reserve(reservation, key)
     base_url = api.base_url(request)
-    headers = {"location": f"{base_url}/api/v1/uploads/{made.upload.public_id}", **UNSHARED}
-    if made.repeated:
-        headers["idempotent-replayed"] = "true"
-    return Response(_announced(uploads, made, base_url), headers={**headers, **rate_limit_headers(standings)})
+    location = {"location": f"{base_url}{PREFIX}/{made.upload.public_id}"}
+    headers = {**location, **UNSHARED, **replayed(again=made.repeated), **rate_limit_headers(standings)}
+    return Response(_announced(uploads, made, base_url), headers=headers)
 
 
 def _announced(uploads: UploadsApi, made: Reserved, base_url: str) -> UploadJson:
@@ -149,10 +145,7 @@ async def _may_look(request: ApiRequest, uploads: UploadsApi, upload: Upload, re
     if token is not None and token.id == upload.id and token.matches(upload.read_token_hash):
         return True
     actor = await uploads.images.authenticator.actor(credentials_of(request))
-    return owns(upload.as_image(_NO_RECIPE), actor, write_token(request), Scope.IMAGES_READ)
-
-
-_NO_RECIPE: Final = Recipe((), ())
+    return owns(upload.as_image(), actor, write_token(request), Scope.IMAGES_READ)
 
 
 @put(
