@@ -1,4 +1,4 @@
-"""The few requests to S3 that no object store library has: uploads in parts that others send the parts of.
+"""The few requests to S3 that no object store library has: uploads in parts that others send, and what a bucket keeps.
 
 Each is a signed address that we ask ourselves, by a connection of its own: they are rare, three for an upload in parts.
 A request that got no answer, or a 5xx, is sent again a bounded number of times; all of them may be repeated.

@@ -19,7 +19,7 @@ def lead_away(settings: Settings, blobs: BlobStore) -> LeadAway | None:
     requests = getattr(blobs, "requests", None)
     if requests is None or settings.delivery.remote == "stream":
         return None
-    from tintype.adapters.s3_downloads import S3Downloads  # noqa: PLC0415 -- as below
+    from tintype.adapters.s3_downloads import S3Downloads  # noqa: PLC0415 -- as `blobs.py` does
 
     by_edge = settings.delivery.remote == "accel"
     lifetime = settings.delivery.signed_for

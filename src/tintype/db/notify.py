@@ -122,7 +122,7 @@ class Notifier:
 
 
 class ImageListener:
-    """Hears of changed images, accounts and tenants on a connection of its own, and says when it cannot hear.
+    """Hears of changes and of uploads that are wanted, on a connection of its own, and says when it cannot hear.
 
     `on_change` gets the ids of images, `on_account` and `on_tenant` that of one, `on_upload` what `db/tus.py` tells;
     `on_connection(True)` comes after each (re)connect, when anything may have been missed, and `on_connection(False)`

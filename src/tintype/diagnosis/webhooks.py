@@ -8,7 +8,7 @@ import psycopg
 from tintype.diagnosis.finding import Finding
 
 MOST_LATE_SECONDS: Final = 300.0
-"""A worker looks every second; minutes late, none does, or all of them wait for slow receivers."""
+"""A worker looks twice a second; minutes late, none does, or all of them wait for slow receivers."""
 
 
 def webhook_deliveries(connection: psycopg.Connection) -> Iterator[Finding]:

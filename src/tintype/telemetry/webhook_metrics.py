@@ -15,7 +15,7 @@ class WebhookMetrics:
             return Gauge(name, text, multiprocess_mode="mostrecent", registry=own)
 
         self.attempts = Counter(
-            "tintype_webhook_attempts", "Calls to receivers of events, by what became of it.", ["state"], registry=own
+            "tintype_webhook_attempts", "Calls to receivers, by what they left the event in.", ["state"], registry=own
         )
         self._pending = gauge("tintype_webhook_pending", "Events that wait for a receiver.")
         self._dead = gauge("tintype_webhook_dead", "Events that were given up.")
