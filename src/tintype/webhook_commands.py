@@ -134,7 +134,7 @@ async def _redeliver(database: Database, tenants: Sequence[Named], ids: Sequence
             failed += 1
         else:
             done += 1
-    say(f"{done} events are sent again.")
+    say(f"{done} {'event is' if done == 1 else 'events are'} sent again.")
     return 1 if failed or (ids and not done) else 0
 
 

@@ -272,7 +272,7 @@ def test_what_is_given_up_is_seen_everywhere_and_can_be_sent_again(product: Prod
     assert event in dead
     assert "http.500" in dead
     hook.receiver.answer(hook.path, Answering())
-    assert command(product, "redeliver", event) == "1 events are sent again.\n"
+    assert command(product, "redeliver", event) == "1 event is sent again.\n"
     hook.delivery(id=event, state="delivered", attempts=1)
     assert {asked.headers["webhook-id"] for asked in hook.heard} == {event}
     sent = product.client.post(f"{hook.there}/deliveries/{event}/redeliver")

@@ -53,11 +53,11 @@ def refuse_unless_named(named: Sequence[tuple[int, str]], there: Iterable[Part])
         if number not in known:
             raise missing([number])
         if etag.strip('"').lower() != known[number].etag:
-            sentence = f"Part {number} is there with another ETag. Send it again, and name the ETag that this answers."
+            sentence = f"Part {number} is there with another ETag. Send it again, and name the ETag of that answer."
             raise Problem(Code.UPLOAD_PARTS_INVALID, sentence)
     left_out = sorted(set(known) - set(numbers))
     if left_out:
-        raise Problem(Code.UPLOAD_PARTS_INVALID, f"{_listed(left_out)} of this upload was sent, and is not named.")
+        raise Problem(Code.UPLOAD_PARTS_INVALID, f"{_listed(left_out)} there, and not named. Name each part.")
 
 
 def refuse_unless_whole(size: int, part_size: int, there: Iterable[Part]) -> None:
@@ -70,9 +70,8 @@ def refuse_unless_whole(size: int, part_size: int, there: Iterable[Part]) -> Non
 
 def missing(numbers: Sequence[int]) -> Problem:
     """Return the refusal to complete an upload without these parts."""
-    return Problem(
-        Code.UPLOAD_BYTES_MISSING, f"{_listed(numbers)} is not there. Send what is missing, and complete it then."
-    )
+    sentence = f"{_listed(numbers)} missing. Send what is missing, then complete the upload."
+    return Problem(Code.UPLOAD_BYTES_MISSING, sentence)
 
 
 _SHOWN: Final = 5
@@ -80,6 +79,6 @@ _SHOWN: Final = 5
 
 def _listed(numbers: Sequence[int]) -> str:
     if len(numbers) == 1:
-        return f"Part {numbers[0]}"
+        return f"Part {numbers[0]} is"
     shown = ", ".join(map(str, numbers[:_SHOWN]))
-    return f"Each of the parts {shown}{' …' if len(numbers) > _SHOWN else ''}"
+    return f"Parts {shown}{' …' if len(numbers) > _SHOWN else ''} are"

@@ -59,7 +59,7 @@ class DirectStaging:
                 await self._put_together(upload, name, await self._direct.parts(key, name), named)
         found = await self._blobs.head(key)
         if found is None or upload.size is None:
-            raise Problem(Code.UPLOAD_BYTES_MISSING, "The file is not there. Send it, and complete the upload then.")
+            raise Problem(Code.UPLOAD_BYTES_MISSING, "The file is not there. Send it, then complete the upload.")
         if found.size != upload.size:
             raise size_mismatch(upload.size, f"{found.size:,} are there")
         return Part(WHOLE, found.size, None)

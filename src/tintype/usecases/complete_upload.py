@@ -106,7 +106,7 @@ def _refuse_unless_all(upload: Upload, parts: Sequence[Part]) -> None:
     if upload.size is None or there < upload.size:
         raise Problem(
             Code.UPLOAD_BYTES_MISSING,
-            f"{there:,} of {upload.size or 0:,} bytes are there. Send the file, and complete the upload then.",
+            f"{there:,} of {upload.size or 0:,} bytes are there. Send the file, then complete the upload.",
         )
     if there > upload.size:
         raise size_mismatch(upload.size, f"{there:,} are there")

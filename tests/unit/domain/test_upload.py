@@ -74,9 +74,9 @@ def test_parts_are_named_once_in_order_all_of_them_and_by_their_etags() -> None:
 
 def test_what_is_missing_is_named() -> None:
     refuse_unless_whole(25, 10, parts(1, 2, 3))
-    with pytest.raises(Problem, match="Part 2 is not there"):
+    with pytest.raises(Problem, match="Part 2 is missing"):
         refuse_unless_whole(25, 10, parts(1, 3))
-    with pytest.raises(Problem, match="Each of the parts 1, 3 is not there"):
+    with pytest.raises(Problem, match="Parts 1, 3 are missing"):
         refuse_unless_whole(25, 10, parts(2))
 
 
