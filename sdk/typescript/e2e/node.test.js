@@ -15,6 +15,7 @@ import {
   ImageRejected,
   InvalidRequest,
   NotFound,
+  SourceFailed,
   Tintype,
   UnsupportedFormat,
   uploadTo,
@@ -178,5 +179,5 @@ test("the server fetches from an address, though not from everywhere", async () 
   const { url: source } = await client.upload(PHOTO);
   const image = await client.fromUrl(source, { title: "Fetched" });
   assert.deepEqual([image.state, image.title], ["ready", "Fetched"]);
-  await assert.rejects(client.fromUrl("http://169.254.169.254/latest/meta-data/"), InvalidRequest);
+  await assert.rejects(client.fromUrl("http://169.254.169.254/latest/meta-data/"), SourceFailed);
 });

@@ -8,7 +8,7 @@
  *     │   ├── AuthenticationError, PermissionDenied, QuotaExceeded, RateLimited, Unavailable, StorageFull
  *     │   ├── NotFound, Gone, Conflict, PreconditionFailed, IdempotencyMismatch, InvalidRequest
  *     │   ├── ImageTooLarge, UnsupportedFormat, ImageMalformed
- *     │   └── ChecksumMismatch, UploadExpired
+ *     │   └── ChecksumMismatch, UploadExpired, SourceFailed
  *     ├── ImageRejected         taken in, then found to be no image that can be shown: `image`, `reason`
  *     ├── NotReady              not processed in the time that you would wait: `image`
  *     ├── SourceChanged         the file is not what it was when its upload began
@@ -194,9 +194,14 @@ export class ChecksumMismatch extends ApiError {
   override readonly name: string = "ChecksumMismatch";
 }
 
-/** The upload took longer than the server waits for one. Begin again. */
+/** The upload took longer than the server waits for one, or was aborted. Begin again. */
 export class UploadExpired extends ApiError {
   override readonly name: string = "UploadExpired";
+}
+
+/** The URL that was to be fetched gave no file: it cannot be reached, refused, or was too slow. */
+export class SourceFailed extends ApiError {
+  override readonly name: string = "SourceFailed";
 }
 
 /** The bytes arrived, and turned out to be no image that can be shown; `reason` is a code as `ApiError`'s. */
@@ -236,11 +241,16 @@ const BY_CODE: ReadonlyMap<string, Refusal> = new Map<string, Refusal>([
   ["image.gone", Gone],
   ["upload.checksum_mismatch", ChecksumMismatch],
   ["upload.expired", UploadExpired],
+  ["upload.aborted", UploadExpired],
   ["upload.empty", InvalidRequest],
   ["idempotency.mismatch", IdempotencyMismatch],
   ["quota.exceeded", QuotaExceeded],
   ["rate_limited", RateLimited],
   ["storage.full", StorageFull],
+  ["source.unreachable", SourceFailed],
+  ["source.refused", SourceFailed],
+  ["source.too_slow", SourceFailed],
+  ["source.incomplete", SourceFailed],
 ]);
 
 const BY_STATUS: ReadonlyMap<number, Refusal> = new Map<number, Refusal>([

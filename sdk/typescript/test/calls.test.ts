@@ -9,6 +9,8 @@ import {
   IdempotencyMismatch,
   InvalidRequest,
   QuotaExceeded,
+  SourceFailed,
+  UploadExpired,
 } from "../src/index.ts";
 import { FakeServer, image, problem } from "./fake_server.ts";
 
@@ -68,6 +70,8 @@ test("a code decides what its refusal is, else the status does", () => {
   const errorFor = (status: number, code: string) => apiError(status, JSON.stringify({ code }));
   assert.ok(errorFor(403, "quota.exceeded") instanceof QuotaExceeded);
   assert.ok(errorFor(410, "image.gone") instanceof Gone);
+  assert.ok(errorFor(410, "upload.aborted") instanceof UploadExpired);
+  assert.ok(errorFor(422, "source.unreachable") instanceof SourceFailed);
   assert.ok(errorFor(409, "idempotency.mismatch") instanceof IdempotencyMismatch);
   assert.ok(errorFor(409, "a.code.of.tomorrow") instanceof Conflict);
   assert.equal(apiError(502, "<html>").code, "http.502");

@@ -6,7 +6,7 @@ TintypeError
 │   ├── AuthenticationError, PermissionDenied, QuotaExceeded, RateLimited, Unavailable, StorageFull
 │   ├── NotFound, Gone, Conflict, PreconditionFailed, IdempotencyMismatch, InvalidRequest
 │   ├── ImageTooLarge, UnsupportedFormat, ImageMalformed
-│   └── ChecksumMismatch, UploadExpired
+│   └── ChecksumMismatch, UploadExpired, SourceFailed
 ├── ImageRejected             taken in, then found to be no image that can be shown: `image`, `reason`
 ├── NotReady                  not processed in the time that you would wait: `image`
 ├── SourceChanged             the file changed while it was sent
