@@ -24,8 +24,8 @@ FRESH_URLS: Final = 3
 DEFAULT_PART_BYTES: Final = 8 * 1024 * 1024
 """When the server does not say."""
 
-Tag = dict[str, Any]
-"""One part that arrived: `number` and `etag`."""
+NamedPart = dict[str, Any]
+"""A part that arrived, as the upload is completed by it: `number` and `etag`."""
 
 
 @dataclass
@@ -49,25 +49,25 @@ class _Urls:
 
 def send_parts(
     api: Api, source: Source, link: UploadLink, *, there: Mapping[int, str], meter: Meter, parallel: int
-) -> Flow[list[Tag]]:
-    """Return every part's tag, in order, once all have arrived; `there` are the tags of those that had before."""
+) -> Flow[list[NamedPart]]:
+    """Return every part, in order, once all have arrived; `there` are the ETags of those that had before."""
     size = link.part_size or DEFAULT_PART_BYTES
     offsets = range(0, source.size, size)
     urls = _Urls(api, link, len(offsets), {part.number: part.url for part in link.parts})
-    flows: list[Flow[Tag]] = []
-    tags: list[Tag] = []
+    flows: list[Flow[NamedPart]] = []
+    named: list[NamedPart] = []
     for number, offset in enumerate(offsets, start=1):
         length = min(size, source.size - offset)
         if number in there:
-            tags.append({"number": number, "etag": there[number]})
+            named.append({"number": number, "etag": there[number]})
             meter.arrived(offset, length)
         else:
             flows.append(_send_part(api, urls, number, Slice(source, offset, length, meter.part(offset))))
-    tags += yield from together(flows, parallel)
-    return sorted(tags, key=lambda tag: int(tag["number"]))
+    named += yield from together(flows, parallel)
+    return sorted(named, key=lambda part: int(part["number"]))
 
 
-def _send_part(api: Api, urls: _Urls, number: int, body: Slice) -> Flow[Tag]:
+def _send_part(api: Api, urls: _Urls, number: int, body: Slice) -> Flow[NamedPart]:
     checksum = {"content-md5": b64encode((yield from md5(body))).decode()}
     for attempt in range(1, FRESH_URLS + 1):
         url = yield from urls.of(number)
@@ -84,6 +84,6 @@ def _send_part(api: Api, urls: _Urls, number: int, body: Slice) -> Flow[Tag]:
 
 
 def parts_there(upload: Mapping[str, Any]) -> dict[int, str]:
-    """Return the tags of the parts that the server has; `upload` is the JSON of `GET /uploads/{id}`."""
+    """Return the ETags of the parts that the server has; `upload` is the JSON of `GET /uploads/{id}`."""
     parts: Sequence[Mapping[str, Any]] = upload.get("parts") or ()
     return {int(part["number"]): str(part["etag"]) for part in parts if part.get("etag")}

@@ -35,7 +35,7 @@ class Begun:
     link: UploadLink
     state: str
     parts: Mapping[int, str] = field(default_factory=dict)
-    """Tags of the parts that are there, by their number."""
+    """ETags of the parts that are there, by their number."""
 
     @property
     def address_may_be_over(self) -> bool:
@@ -93,8 +93,8 @@ def send_and_confirm(api: Api, source: Source, begun: Begun, meter: Meter, paral
         if link.method == "tus":
             yield from send_pieces(api, source, link, meter)
         elif link.method == "multipart":
-            tags = yield from send_parts(api, source, link, there=begun.parts, meter=meter, parallel=parallel)
-            content = {"parts": tags}
+            named = yield from send_parts(api, source, link, there=begun.parts, meter=meter, parallel=parallel)
+            content = {"parts": named}
         else:
             yield from put_file(api, source, link, meter)
     if link.method == "tus" or begun.state in ARRIVED:  # the last piece of tus confirms
@@ -114,8 +114,8 @@ def complete(api: Api, link: UploadLink, *, limit: float) -> Flow[Image]:
     begun = yield from reserved_before(api, link)
     if begun is None:
         raise over()
-    tags = [{"number": number, "etag": etag} for number, etag in sorted(begun.parts.items())]
-    image = yield from confirm(api, link, {"parts": tags} if link.method == "multipart" else {})
+    named = [{"number": number, "etag": etag} for number, etag in sorted(begun.parts.items())]
+    image = yield from confirm(api, link, {"parts": named} if link.method == "multipart" else {})
     if not limit:
         return image
     return (yield from until_ready(api, image, limit=limit, token=link.write_token))
