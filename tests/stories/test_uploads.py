@@ -16,7 +16,7 @@ from killing import WORKER, frozen, started
 from persons import person
 from product import Product, eventually, own_product
 from refusals import assert_problem
-from reserving import UPLOADS, abort, complete, look, number, reserve, send, send_parts, staged, sweep, uploaded
+from reserving import UPLOADS, abort, complete, look, number, reserve, send, send_parts, staged, sweep
 from tintype.domain.garbage import Garbage
 from tintype.domain.invariant import Invariant
 from upkeep import collect, verified
@@ -181,10 +181,6 @@ def test_a_picture_goes_the_whole_way_for_a_private_image_that_its_tokens_alone_
     assert product.stranger.get(image, params={"token": reserved["read_token"]}).status_code == 200
     product.settled({"id": reserved["image_id"]})
     assert product.stranger.get(image, params={"token": reserved["read_token"]}).json()["state"] == "ready"
-
-
-def test_the_helpers_dance_ends_with_a_ready_image(product: Product) -> None:
-    assert uploaded(product, product.client, samples.webp())["state"] == "ready"
 
 
 # An image that nobody has examined yet
