@@ -7,6 +7,8 @@ from tintype.db.clock import DatabaseClock
 from tintype.db.pool import Database
 from tintype.ports.stores import Stores
 from tintype.storage.inventory import Inventory
+from tintype.storage.staged_uploads import StagedUploads
+from tintype.usecases.abort_upload import AbortUpload
 from tintype.usecases.collect_garbage import CollectGarbage, GarbageConfig
 from tintype.usecases.delete_account import DeleteAccount
 from tintype.usecases.mend_references import MendReferences
@@ -53,6 +55,10 @@ def build_upkeep(
         database=database, blobs=blobs, staging=stores.staging, clock=clock, grace=config.grace, durability=durability
     )
     replay_purges = ReplayPurges(
-        database=database, blobs=blobs, purge_again=purge_image.again, delete_again=delete_account.again
+        database=database,
+        blobs=blobs,
+        purge_again=purge_image.again,
+        abort_again=AbortUpload(database=database, staged=StagedUploads(database, blobs, stores.direct)).of_deleted,
+        delete_again=delete_account.again,
     )
     return Upkeep(collect_garbage, verify, replay_purges)

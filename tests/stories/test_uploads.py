@@ -5,8 +5,10 @@ import io
 import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from typing import Final
 
+import anyio
 import httpx
 import pytest
 
@@ -17,9 +19,12 @@ from persons import person
 from product import Product, eventually, own_product
 from refusals import assert_problem
 from reserving import UPLOADS, abort, complete, look, number, reserve, send, send_parts, staged, sweep
+from tintype.adapters.blobs_local import LocalBlobStore
 from tintype.domain.garbage import Garbage
 from tintype.domain.invariant import Invariant
-from upkeep import collect, verified
+from tintype.domain.purge import Purge
+from tintype.storage.purge_journal import PurgeJournal
+from upkeep import collect, replay, verified
 
 PHOTO: Final = samples.jpeg(60, 40, seed=880, gps=True)
 
@@ -278,6 +283,24 @@ def test_an_upload_whose_job_is_lost_is_examined_all_the_same(product: Product) 
         product.query("UPDATE uploads SET updated_at = now() - interval '2 m' WHERE id = %s", number(reserved))
     sweep(product)
     assert product.settled({"id": reserved["image_id"]})["state"] == "ready"
+
+
+def test_an_upload_that_a_backup_brings_back_does_not_become_an_image_that_was_purged(product: Product) -> None:
+    before, data = usage(product), samples.jpeg(60, 40, seed=897)
+    reserved = reserve(product.client, data)
+    assert send(reserved, data).status_code == 200
+    with frozen(*started(product, WORKER)):
+        image = complete(product, reserved).json()
+        ((tenant,),) = product.query("SELECT tenant FROM uploads WHERE id = %s", number(reserved))
+        later = Purge(int(tenant), number(reserved), (), datetime.now(UTC))
+        anyio.run(PurgeJournal(LocalBlobStore(product.data / "blobs")).append, later)
+        report, again = replay(product)
+        assert (report["purged_again"], [purge.image for purge in again]) == (1, [number(reserved)])
+        assert not staged(product)
+    assert look(product, reserved)["state"] == "aborted"
+    assert product.client.get(f"/api/v1/images/{image['id']}").status_code == 404
+    assert usage(product) == before
+    assert replay(product)[0]["purged_again"] == 0
 
 
 def test_gc_and_verify_know_what_is_staged_and_find_what_is_nobody_s_and_what_is_lost(product: Product) -> None:

@@ -56,7 +56,7 @@ def account_deleter(foundation: Foundation) -> DeleteAccount:
         abort_upload=AbortUpload(
             database=foundation.database,
             staged=StagedUploads(foundation.database, foundation.blobs, direct_uploads(foundation.blobs)),
-        ).of_account,
+        ).of_deleted,
     )
 
 

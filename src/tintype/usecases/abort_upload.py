@@ -36,8 +36,8 @@ class AbortUpload:
         await self._staged.clear(upload)
         return True
 
-    async def of_account(self, tenant: int, upload_id: int) -> Upload | None:
-        """Abort an upload of an account that is deleted; return it, None when it has ended already."""
+    async def of_deleted(self, tenant: int, upload_id: int) -> Upload | None:
+        """Abort an upload whose account or image is deleted; return it, None when there is none or it has ended."""
         async with self._database.transaction(tenant) as connection:
             upload = await lock_upload(connection, upload_id)
             if upload is None:

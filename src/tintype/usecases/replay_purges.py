@@ -1,9 +1,10 @@
 """The story of purges that a restored backup has forgotten.
 
 A database that was put back to an older day shows images that were purged since, and accounts that were deleted. The
-journal lies beside the bytes and
-names each of them: whatever of it is alive is purged again, and its bytes go, if they came back with the backup. What
-is purged already stays as it is, so that this may be cut off, repeated, or run when nothing was restored.
+journal lies beside the bytes and names each of them: whatever of it is alive is purged again, and its bytes go, if they
+came back with the backup. An image that the backup knows as an upload alone, because it was made just then, would be
+made once more: that upload is aborted. What is purged already stays as it is, so that this may be cut off, repeated, or
+run when nothing was restored.
 """
 
 from collections import Counter
@@ -23,18 +24,28 @@ DeleteAgain = Callable[[int, int], Awaitable[bool]]
 PurgeAgain = Callable[[int, int], Awaitable[bool]]
 """Purges a tenant's image if it is alive, whoever asks; says whether it was."""
 
+AbortAgain = Callable[[int, int], Awaitable[object]]
+"""Aborts the tenant's upload that has the image's id; returns it, None when there is none or it has ended."""
+
 
 class ReplayPurges:
     """Purges again what the journal says was purged."""
 
     def __init__(
-        self, *, database: Database, blobs: BlobStore, purge_again: PurgeAgain, delete_again: DeleteAgain
+        self,
+        *,
+        database: Database,
+        blobs: BlobStore,
+        purge_again: PurgeAgain,
+        abort_again: AbortAgain,
+        delete_again: DeleteAgain,
     ) -> None:
         self._database = database
         self._blobs = blobs
         self._journal = PurgeJournal(blobs)
         self._accounts = AccountJournal(blobs)
         self._purge_again = purge_again
+        self._abort_again = abort_again
         self._delete_again = delete_again
 
     async def __call__(
@@ -52,7 +63,8 @@ class ReplayPurges:
                 damaged += 1
                 continue
             read += 1
-            if await self._purge_again(entry.tenant, entry.image):
+            aborted = await self._abort_again(entry.tenant, entry.image) is not None  # before it becomes the image
+            if await self._purge_again(entry.tenant, entry.image) or aborted:
                 alive += 1
                 notice(entry)
             for sha256 in entry.sha256s:
