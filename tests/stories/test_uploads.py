@@ -285,6 +285,26 @@ def test_an_upload_whose_job_is_lost_is_examined_all_the_same(product: Product) 
     assert product.settled({"id": reserved["image_id"]})["state"] == "ready"
 
 
+def test_an_upload_whose_job_is_dead_is_examined_again_an_hour_later_and_not_before(product: Product) -> None:
+    data = samples.jpeg(60, 40, seed=896)
+    reserved = reserve(product.client, data)
+    assert send(reserved, data).status_code == 200
+    with frozen(*started(product, WORKER)):
+        assert complete(product, reserved).status_code == 200
+        ((job,),) = product.query(
+            "UPDATE procrastinate_jobs SET status = 'failed', attempts = 5 WHERE args ->> 'upload' = %s RETURNING id",
+            str(number(reserved)),
+        )
+    swept = "SELECT 1 FROM procrastinate_jobs WHERE task_name = 'sweep_uploads' AND status IN ('todo', 'doing')"
+    sweep(product)
+    assert eventually(lambda: product.query(swept) == [])
+    assert look(product, reserved)["state"] == "received"
+    product.query("UPDATE procrastinate_events SET at = at - interval '61 m' WHERE job_id = %s", job)
+    sweep(product)
+    assert product.settled({"id": reserved["image_id"]})["state"] == "ready"
+    assert eventually(lambda: product.query("SELECT 1 FROM procrastinate_jobs WHERE id = %s", job) == [])
+
+
 def test_an_upload_that_a_backup_brings_back_does_not_become_an_image_that_was_purged(product: Product) -> None:
     before, data = usage(product), samples.jpeg(60, 40, seed=897)
     reserved = reserve(product.client, data)

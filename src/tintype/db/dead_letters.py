@@ -4,6 +4,8 @@ procrastinate's tables know no tenant; a job names its tenant in its arguments, 
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Final, LiteralString
 
 from tintype.db.jobs import QUEUE, Priority, Task
@@ -91,6 +93,32 @@ async def _has_job(connection: Connection, *, tenant: int, image: int, version: 
         [Task.PROCESS_IMAGE, str(image), str(tenant), str(version), statuses],
     )
     return await cursor.fetchone() is not None
+
+
+@dataclass(frozen=True, slots=True)
+class DeadExamination:
+    """A job that had its last attempt at an upload that is complete."""
+
+    job: int
+    tenant: int
+    upload: int
+
+
+async def dead_examinations(connection: Connection, *, pause: timedelta, limit: int) -> tuple[DeadExamination, ...]:
+    """Return jobs that examine uploads and died at least `pause` ago, and at least as long ago as they had lived.
+
+    Of every tenant and bucket: the queue knows neither.
+    """
+    cursor = await connection.execute(
+        """SELECT j.id, (j.args ->> 'tenant')::int8, (j.args ->> 'upload')::int8
+           FROM procrastinate_jobs j, LATERAL (
+               SELECT min(e.at) AS began, max(e.at) AS died FROM procrastinate_events e WHERE e.job_id = j.id) AS life
+           WHERE j.task_name = 'examine_upload' AND j.status = 'failed'
+             AND now() - life.died >= greatest(%s, life.died - life.began)
+           ORDER BY j.id LIMIT %s""",
+        [pause, limit],
+    )
+    return tuple(DeadExamination(*row) for row in await cursor.fetchall())
 
 
 async def note_failure(connection: Connection, *, job: int, tenant: int, reason: str) -> None:

@@ -25,6 +25,7 @@ NOBODYS: Final = 0
 
 _PRIORITIES: Final[Mapping[str, Priority]] = {
     Task.PROCESS_IMAGE: Priority.UPLOAD,
+    Task.EXAMINE_UPLOAD: Priority.UPLOAD,
     Task.MAKE_VARIANT: Priority.ON_DEMAND,
     Task.REMOVE_BLOB: Priority.PURGE,
     Task.FINISH_PURGE: Priority.PURGE,
