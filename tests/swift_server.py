@@ -44,6 +44,9 @@ pipeline = {filters} proxy-server
 use = egg:swift#proxy
 account_autocreate = true
 node_timeout = 30
+# All of Swift is this one process: it may be late on a busy machine, and is never to be taken for a broken disk.
+conn_timeout = 30
+error_suppression_limit = 1000000
 [filter:catch_errors]
 use = egg:swift#catch_errors
 [filter:gatekeeper]
